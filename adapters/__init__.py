@@ -1,0 +1,1 @@
+"""How the outside speaks: EHR client, SMART client, vendor profiles, laboratory inputs, the sandbox EHR."""

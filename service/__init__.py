@@ -1,0 +1,1 @@
+"""What happens: HTTP, use cases, storage, authorisation, worker."""
