@@ -1,0 +1,1 @@
+"""Where it is kept: the same behaviour on SQLite (WAL) and PostgreSQL."""

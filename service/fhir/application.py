@@ -1,0 +1,83 @@
+"""The ASGI application mounted at /fhir: finds the route, knows who asks, answers every error in one place."""
+
+import logging
+import secrets
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from service.errors import Kind, Refusal
+from service.fhir.answer import Answer, refused
+from service.fhir.call import Call
+from service.fhir.routes import Route, find, is_open
+from service.house import House
+from service.log import event
+from service.store.unit import Unavailable
+from service.store.writer import Overloaded
+
+log = logging.getLogger("setpoint.fhir")
+
+
+class FhirApplication:
+    """Pure ASGI: no middleware between the server and an interaction."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        request_id = secrets.token_hex(8)
+        answer = await self._answer(scope, receive, request_id)
+        self.house.metrics.answered(answer.status)
+        headers = [*answer.headers, (b"x-request-id", request_id.encode()), (b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"),
+                   (b"content-length", b"%d" % len(answer.body))]  # fmt: skip
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
+
+    async def _answer(self, scope: Any, receive: Any, request_id: str) -> Answer:
+        call: Call | None = None
+        route: Route | None = None
+        try:
+            call = Call(self.house, scope, receive, _parts(scope), request_id)
+            route = find(call.method, call.parts)
+            call.check_format()
+            if not is_open(route):
+                call.principal = await self.house.gate.principal(call.headers)
+            return await route.handler(call)
+        except Refusal as refusal:
+            await self._audit_refusal(call, route, refusal)
+            return refused(refusal)
+        except Overloaded:
+            return refused(Refusal(Kind.TOO_MANY, "Too many requests are waiting; come back later"))
+        except Unavailable:
+            return refused(Refusal(Kind.UNAVAILABLE, "The database does not answer; come back later"))
+        except Exception as error:
+            event(log, "request-failed", request=request_id, error=type(error).__name__, where=_where(error))
+            return refused(Refusal(Kind.UNKNOWN, f"Something went wrong on our side; the request id is {request_id}"))
+
+    async def _audit_refusal(self, call: Call | None, route: Route | None, refusal: Refusal) -> None:
+        if call is not None and route is not None:
+            await self.house.audit.refused(call, route.interaction, refusal.kind.status)
+
+
+def _parts(scope: Any) -> list[str]:
+    """Path segments after the mount. Errors: 400 for NUL, bad UTF-8 or an encoded slash."""
+    raw: bytes = scope.get("raw_path") or scope["path"].encode()
+    path = raw.split(b"?")[0].removeprefix(scope.get("root_path", "").encode()).strip(b"/")
+    if not path:
+        return []
+    if b"%" in path:
+        try:
+            parts = [unquote_to_bytes(part).decode("utf-8") for part in path.split(b"/")]
+        except UnicodeDecodeError:
+            raise Refusal(Kind.INVALID, "The address is not UTF-8") from None
+        if any("\x00" in part or "/" in part for part in parts):
+            raise Refusal(Kind.INVALID, "The address holds a character that none may")
+        return parts
+    return path.decode("ascii", "replace").split("/")
+
+
+def _where(error: BaseException) -> str:
+    """File and line of the failure: enough to find it, and nothing of the data."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}" if trace else ""

@@ -1,0 +1,34 @@
+"""read: https://hl7.org/fhir/R4/http.html#read"""
+
+from service.errors import Kind, Refusal
+from service.fhir import answer
+from service.fhir.answer import Answer
+from service.fhir.call import Call
+from service.store.unit import Stored
+
+
+async def read(call: Call) -> Answer:
+    """The current version. 404 unknown, 410 deleted, 304 when If-None-Match or If-Modified-Since says the client has it."""
+    kind, id_ = call.parts
+    house = call.house
+    reach = house.gate.authorise(call.principal, "read", kind)
+    ref = f"{kind}/{id_}"
+    stored = house.shelf.get(ref) or await house.read(kind, id_)
+    if stored is None or not reach.covers(stored.person):
+        raise Refusal(Kind.NOT_FOUND, "No such resource")
+    await house.audit.seen(call, "read", kind, ref, stored.person)
+    if stored.deleted:
+        raise Refusal(Kind.GONE, "This resource was deleted", headers=((b"etag", b'W/"%d"' % stored.version),))
+    return unchanged(call, stored) or answer.resource(stored)
+
+
+def unchanged(call: Call, stored: Stored) -> Answer | None:
+    """304 when the client already has this version (http.html, 3.1.0.8 conditional read)."""
+    tags = call.headers.get(b"if-none-match")
+    if tags is not None:
+        same = any(tag.strip().removeprefix(b"W/") in (b'"%d"' % stored.version, b"*") for tag in tags.split(b","))
+        return Answer(304, b"", answer.version_headers(stored)[1:]) if same else None
+    since = call.headers.get(b"if-modified-since")
+    if since is not None and since == answer.http_date(stored.updated):
+        return Answer(304, b"", answer.version_headers(stored)[1:])
+    return None

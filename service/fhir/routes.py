@@ -1,0 +1,78 @@
+"""The whole REST API as one table: which module answers which request (http.html, 3.1.0)."""
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from service.errors import Kind, Refusal
+from service.fhir import batch, capabilities, create, delete, history, read, review, search, update, vread
+from service.fhir.answer import Answer
+from service.fhir.call import Call
+
+Handler = Callable[[Call], Awaitable[Answer]]
+
+
+class Route(NamedTuple):
+    """One row of the table. `shape`: T a kept type, I an id, V a version, anything else literal."""
+
+    method: str
+    shape: str
+    interaction: str
+    handler: Handler
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "T/I", "read", read.read),
+    Route("HEAD", "T/I", "read", read.read),
+    Route("POST", "T", "create", create.create),
+    Route("GET", "T", "search-type", search.search),
+    Route("HEAD", "T", "search-type", search.search),
+    Route("POST", "T/_search", "search-type", search.search_by_post),
+    Route("PUT", "T/I", "update", update.update),
+    Route("DELETE", "T/I", "delete", delete.delete),
+    Route("GET", "T/I/_history", "history-instance", history.history),
+    Route("GET", "T/I/_history/V", "vread", vread.vread),
+    Route("HEAD", "T/I/_history/V", "vread", vread.vread),
+    Route("POST", "", "transaction", batch.batch),
+    Route("GET", "metadata", "capabilities", capabilities.capabilities),
+    Route("HEAD", "metadata", "capabilities", capabilities.capabilities),
+    Route("POST", "CarePlan/I/$review", "operation", review.review),
+)
+_OPEN = {"metadata"}
+"""Answered without a token (http.html: capabilities; SMART)."""
+
+
+def _key(shape: str) -> tuple[str, ...]:
+    return tuple(shape.split("/")) if shape else ()
+
+
+_TABLE: dict[tuple[str, int], list[tuple[tuple[str, ...], Route]]] = {}
+for _route in ROUTES:
+    _TABLE.setdefault((_route.method, len(_key(_route.shape))), []).append((_key(_route.shape), _route))
+
+
+def _fits(pattern: tuple[str, ...], parts: list[str]) -> bool:
+    for wanted, part in zip(pattern, parts, strict=True):
+        if wanted == "T":
+            if not part[:1].isupper():
+                return False
+        elif wanted not in ("I", "V") and wanted != part:
+            return False
+        elif wanted in ("I", "V") and part[:1] in "_$":
+            return False
+    return True
+
+
+def find(method: str, parts: list[str]) -> Route:
+    """The route of a request. Errors: 404 for a path that is none, 405 for a method it does not take."""
+    for pattern, route in _TABLE.get((method, len(parts)), ()):
+        if _fits(pattern, parts):
+            return route
+    for (other, length), rows in _TABLE.items():
+        if other != method and length == len(parts) and any(_fits(pattern, parts) for pattern, _ in rows):
+            raise Refusal(Kind.NOT_ALLOWED, "This method is not offered here")
+    raise Refusal(Kind.NOT_FOUND, "There is no such address in this API", code="not-supported")
+
+
+def is_open(route: Route) -> bool:
+    """Whether the route is answered without a token."""
+    return route.shape in _OPEN

@@ -1,0 +1,24 @@
+"""vread: https://hl7.org/fhir/R4/http.html#vread"""
+
+from service.errors import Kind, Refusal
+from service.fhir import answer
+from service.fhir.answer import Answer
+from service.fhir.call import Call
+
+
+async def vread(call: Call) -> Answer:
+    """One version, also of a deleted resource; the version that was the deletion itself answers 410."""
+    kind, id_, _, version = call.parts
+    house = call.house
+    reach = house.gate.authorise(call.principal, "vread", kind)
+    ref = f"{kind}/{id_}"
+    current = house.shelf.get(ref) or await house.read(kind, id_)
+    if current is None or not reach.covers(current.person) or not version.isdecimal() or len(version) > 9:
+        raise Refusal(Kind.NOT_FOUND, "No such version")
+    stored = current if current.version == int(version) else await house.versions.one(current, int(version))
+    if stored is None:
+        raise Refusal(Kind.NOT_FOUND, "No such version")
+    await house.audit.seen(call, "vread", kind, ref, stored.person)
+    if stored.deleted:
+        raise Refusal(Kind.GONE, "This version is the deletion of the resource")
+    return answer.resource(stored)
