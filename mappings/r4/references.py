@@ -1,0 +1,44 @@
+"""The forms that Reference.reference takes (R4 references.html#literal)."""
+
+import re
+from dataclasses import dataclass
+
+RELATIVE = r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.-]{1,64})(?:/_history/([A-Za-z0-9.-]{1,64}))?"
+_RELATIVE = re.compile(RELATIVE)
+_CONDITIONAL = re.compile(r"([A-Z][A-Za-z]{1,63})\?\S+")
+_ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*:\S+")
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a reference text says. `type` and `id` where the text has them; `base` is an absolute address in front of them."""
+
+    type: str | None = None
+    id: str | None = None
+    version: str | None = None
+    base: str | None = None
+    is_relative: bool = False
+    is_fragment: bool = False
+
+
+def read(text: str) -> Form | None:
+    """The form of a reference text, or None where it has none. Type?criteria (transactions) counts as relative, without id."""
+    found = _RELATIVE.fullmatch(text)
+    if found:
+        return Form(found[1], found[2], found[3], is_relative=True)
+    if text.startswith("#"):
+        return Form(is_fragment=True)
+    if _ABSOLUTE.fullmatch(text):
+        return _absolute(text)
+    found = _CONDITIONAL.fullmatch(text)
+    return Form(found[1], is_relative=True) if found else None
+
+
+def _absolute(text: str) -> Form:
+    if not text.startswith(("http:", "https:")):
+        return Form()
+    parts = text.rsplit("/", 4)
+    history = len(parts) == 5 and parts[3] == "_history"
+    tail = "/".join(parts[1:]) if history else "/".join(text.rsplit("/", 2)[1:])
+    found = _RELATIVE.fullmatch(tail)
+    return Form(found[1], found[2], found[3], text[: -len(tail) - 1]) if found else Form()
