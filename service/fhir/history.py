@@ -14,7 +14,7 @@ async def history(call: Call) -> Answer:
     house = call.house
     reach = house.gate.authorise(call.principal, "history-instance", kind)
     ref = f"{kind}/{id_}"
-    current = house.shelf.get(ref) or await house.read(kind, id_)
+    current = await house.read(kind, id_)
     if current is None or not reach.covers(current.person):
         raise Refusal(Kind.NOT_FOUND, "No such resource")
     count, below = _window(call.query)

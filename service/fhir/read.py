@@ -13,7 +13,7 @@ async def read(call: Call) -> Answer:
     house = call.house
     reach = house.gate.authorise(call.principal, "read", kind)
     ref = f"{kind}/{id_}"
-    stored = house.shelf.get(ref) or await house.read(kind, id_)
+    stored = await house.read(kind, id_)
     if stored is None or not reach.covers(stored.person):
         raise Refusal(Kind.NOT_FOUND, "No such resource")
     await house.audit.seen(call, "read", kind, ref, stored.person)

@@ -12,7 +12,7 @@ async def vread(call: Call) -> Answer:
     house = call.house
     reach = house.gate.authorise(call.principal, "vread", kind)
     ref = f"{kind}/{id_}"
-    current = house.shelf.get(ref) or await house.read(kind, id_)
+    current = await house.read(kind, id_)
     if current is None or not reach.covers(current.person) or not version.isdecimal() or len(version) > 9:
         raise Refusal(Kind.NOT_FOUND, "No such version")
     stored = current if current.version == int(version) else await house.versions.one(current, int(version))

@@ -1,6 +1,7 @@
 """From a database URL to an open, migrated store."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, pool
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import migrations
@@ -39,14 +41,12 @@ def _config(connection: Connection) -> Config:
 
 
 def _upgrade(connection: Connection) -> str:
+    """On PostgreSQL under an advisory lock; on SQLite the transaction holds the write lock already."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
     config = _config(connection)
     command.upgrade(config, "head")
     return str(ScriptDirectory.from_config(config).get_current_head())
-
-
-def _upgrade_postgres(connection: Connection) -> str:
-    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
-    return _upgrade(connection)
 
 
 def _is_current(connection: Connection) -> bool:
@@ -56,40 +56,51 @@ def _is_current(connection: Connection) -> bool:
 
 async def migrate(url: str) -> str:
     """Bring the schema up to date, under a lock; answers the revision. Errors: Unavailable."""
-    return str(await _on_schema(url, write=True))
+    return str(await _on_schema(url, _upgrade))
 
 
 async def check_schema(url: str) -> None:
     """Errors: SchemaOutdated; Unavailable."""
-    if not await _on_schema(url, write=False):
+    if not await _on_schema(url, _is_current):
         raise SchemaOutdated
 
 
-async def _on_schema(url: str, write: bool) -> Any:
+async def revision(url: str) -> str | None:
+    """The schema's revision, None for a database that was never migrated. Errors: Unavailable."""
+    found: str | None = await _on_schema(url, _revision)
+    return found
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+async def _on_schema(url: str, work: Callable[[Connection], Any]) -> Any:
+    """Do this on a connection of its own, in one transaction."""
     path = sqlite_path(url)
     if path is not None:
-        return await asyncio.to_thread(_on_sqlite, path, write)
+        return await asyncio.to_thread(_on_sqlite, path, work)
     engine = create_async_engine("postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(url, timeout=10), poolclass=pool.NullPool)
     try:
         async with engine.begin() as connection:
-            return await connection.run_sync(_upgrade_postgres if write else _is_current)
+            return await connection.run_sync(work)
     except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError) as error:
         raise Unavailable from error
     finally:
         await engine.dispose()
 
 
-def _on_sqlite(path: str, write: bool) -> Any:
+def _on_sqlite(path: str, work: Callable[[Connection], Any]) -> Any:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine("sqlite://", creator=lambda: connect(path, timeout_s=60), poolclass=pool.StaticPool)
     try:
         with engine.connect() as connection:
-            if not write:
-                return _is_current(connection)
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-            revision = _upgrade(connection)
+            found = work(connection)
             connection.exec_driver_sql("COMMIT")
-            return revision
+            return found
+    except OperationalError as error:
+        raise Unavailable from error
     finally:
         engine.dispose()
 

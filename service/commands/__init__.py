@@ -1,0 +1,1 @@
+"""The commands of `setpoint`, one module a noun."""

@@ -1,0 +1,93 @@
+"""`setpoint migrate`, `serve`, `worker`, `sandbox`, `demo`."""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service.commands.console import AsJson, fail, read_settings, show_one
+
+
+def migrate(as_json: AsJson = False) -> None:
+    """Bring the database's schema up to date, under a lock."""
+    from service.store.opening import migrate as bring
+    from service.store.unit import Unavailable
+
+    settings = read_settings()
+    try:
+        show_one({"revision": asyncio.run(bring(settings.database_url))}, as_json)
+    except Unavailable:
+        fail("the database does not answer")
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="port to listen on")] = 8000,
+    workers: Annotated[int, typer.Option(help="processes; one a core is right")] = 1,
+) -> None:
+    """Run the FHIR service."""
+    import uvicorn
+
+    from service.knowledge import BrokenKnowledge, load
+    from service.log import configure, event
+
+    settings = read_settings()
+    problems = settings.problems(host)
+    if problems:
+        fail("\n".join(problems), 2)
+    configure(settings.log_level)
+    if settings.auth == "open":
+        event(logging.getLogger("setpoint"), "open-installation", level=logging.WARNING, address=host)
+        typer.echo("setpoint: OPEN INSTALLATION - everybody who reaches this address may read and write everything", err=True)
+    try:
+        load(settings.knowledge_dir)
+    except BrokenKnowledge as broken:
+        fail("\n".join(broken.findings))
+    uvicorn.run("service.app:factory", factory=True, host=host, port=port, workers=workers, access_log=False, log_config=None, server_header=False,
+                timeout_graceful_shutdown=20, http="httptools", loop="uvloop", ws="none", limit_concurrency=None)  # fmt: skip
+
+
+def worker() -> None:
+    """Run a worker that delivers to EHRs."""
+    from service.deliveries import Clients
+    from service.entry import open_house
+    from service.log import configure
+    from service.worker import run
+
+    settings = read_settings()
+    problems = settings.problems()
+    if problems:
+        fail("\n".join(problems), 2)
+    configure(settings.log_level)
+
+    async def work() -> None:
+        house = await open_house(settings)
+        try:
+            await run(house, Clients.of(settings, house.store))
+        finally:
+            await house.close()
+
+    asyncio.run(work())
+
+
+def sandbox(
+    port: Annotated[int, typer.Option(help="port to listen on")] = 8100,
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    database: Annotated[str, typer.Option(help="file that keeps what was received")] = ":memory:",
+) -> None:
+    """Run the sandbox EHR: synthetic data only."""
+    from adapters.sandbox.main import run
+
+    run(port=port, host=host, database=database)
+
+
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="leave everything running until Ctrl-C")] = False,
+    folder: Annotated[Path, typer.Option(help="where the demo's files go")] = Path(".demo"),
+) -> None:
+    """One person's story, from an answer to a suggestion in the EHR and its review."""
+    from service.demo.main import run
+
+    raise typer.Exit(run(folder, keep))

@@ -1,0 +1,42 @@
+"""How a process comes to its house: settings, knowledge, store, parts. The only place that wires adapters into the service."""
+
+from __future__ import annotations
+
+from service.access import Verifier
+from service.definitions import Definitions, compile_definitions
+from service.house import House, assemble
+from service.knowledge import Knowledge, load
+from service.outgoing import outbound
+from service.registry import Registry
+from service.settings import Settings
+from service.store.opening import SchemaOutdated, migrate, open_store
+from service.store.unit import Unavailable
+
+
+async def open_house(settings: Settings, knowledge: Knowledge | None = None, definitions: Definitions | None = None) -> House:
+    """Everything, ready to serve. Errors: BrokenKnowledge, SchemaOutdated, Unavailable."""
+    knowledge = knowledge or load(settings.knowledge_dir)
+    definitions = definitions or compile_definitions(knowledge)
+    try:
+        store = await open_store(settings.database_url, settings.statement_timeout_s)
+    except SchemaOutdated:
+        if not await is_empty(settings.database_url):
+            raise
+        await migrate(settings.database_url)
+        store = await open_store(settings.database_url, settings.statement_timeout_s)
+    registry = Registry(store)
+    verifier = None if settings.auth == "open" else Verifier(settings, store, registry, outbound(settings))
+    house = assemble(settings, knowledge, definitions, store, verifier, registry)
+    if verifier is not None:
+        verifier.keys = house.keys
+    return house
+
+
+async def is_empty(url: str) -> bool:
+    """Whether a database has never been migrated: then the first start does it."""
+    from service.store.opening import revision
+
+    try:
+        return await revision(url) is None
+    except Unavailable:
+        return False

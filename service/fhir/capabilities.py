@@ -1,0 +1,92 @@
+"""capabilities: https://hl7.org/fhir/R4/http.html#capabilities - states what works, from the same file as the routes."""
+
+from functools import lru_cache
+from importlib.metadata import version
+from typing import Any
+
+import orjson
+
+from mappings.vocabulary import CANONICAL, Json
+from service.fhir.answer import FHIR_JSON, Answer
+from service.fhir.call import Call
+from service.house import House
+
+RELEASED = "2026-11-25"
+
+
+async def capabilities(call: Call) -> Answer:
+    """The CapabilityStatement of this installation."""
+    return Answer(200, _bytes(call.house), [FHIR_JSON])
+
+
+@lru_cache(maxsize=4)
+def _cached(base: str, smart: bool, house_id: int, holder: Any) -> bytes:
+    return orjson.dumps(statement(holder.house, base, smart))
+
+
+class _Holder:
+    """Hashable stand-in for the house in the cache key."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+
+    def __hash__(self) -> int:
+        return id(self.house)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Holder) and other.house is self.house
+
+
+def _bytes(house: House) -> bytes:
+    return _cached(house.base, house.settings.auth == "smart", id(house), _Holder(house))
+
+
+def statement(house: House, base: str, smart: bool) -> Json:
+    """The CapabilityStatement (R4 capabilitystatement.html)."""
+    rest: Json = {
+        "mode": "server",
+        "documentation": "Patient-facing and clinical data in, reviewable suggestions out. It proposes, and never orders.",
+        "resource": [_resource(house, name) for name in sorted(house.types.kept)],
+        "interaction": [{"code": "transaction"}, {"code": "batch"}],
+    }
+    if smart:
+        rest["security"] = _security(house.settings.public_url.rstrip("/"))
+    return {
+        "resourceType": "CapabilityStatement", "id": "setpoint", "url": f"{CANONICAL}/CapabilityStatement/setpoint", "version": version("setpoint"),
+        "name": "Setpoint", "title": "Setpoint, a FHIR R4 service for personalised psychiatry", "status": "active", "date": RELEASED, "kind": "instance",
+        "software": {"name": "Setpoint", "version": version("setpoint")}, "implementation": {"description": "Setpoint", "url": base},
+        "fhirVersion": "4.0.1", "format": ["application/fhir+json", "json"], "rest": [rest],
+    }  # fmt: skip
+
+
+def _security(public: str) -> Json:
+    uris = {"url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris", "extension": [{"url": "token", "valueUri": f"{public}/auth/token"}]}
+    service = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "SMART-on-FHIR"}]}
+    return {"extension": [uris], "service": [service], "description": "SMART Backend Services: client_credentials with private_key_jwt."}
+
+
+def _resource(house: House, name: str) -> Json:
+    kept = house.types.kept[name]
+    offered = kept.interactions
+    body: Json = {
+        "type": name,
+        "interaction": [{"code": code} for code in ("read", "vread", "update", "delete", "history-instance", "create", "search-type") if code in offered],
+        "versioning": "versioned-update" if "update" in offered else "versioned",
+        "readHistory": "vread" in offered,
+        "updateCreate": "update" in offered,
+        "conditionalCreate": "create" in offered and name != "AuditEvent",
+        "conditionalRead": "full-support",
+        "conditionalDelete": "not-supported",
+        "searchParam": [
+            {"name": parameter.name, "type": parameter.type} for parameter in kept.parameters.values() if parameter.type != "composite" and parameter.name != "_id"
+        ],
+    }  # fmt: skip
+    body["searchParam"].insert(0, {"name": "_id", "type": "token"})
+    references = [parameter.name for parameter in kept.parameters.values() if parameter.type == "reference"]
+    if references:
+        body["searchInclude"] = [f"{name}:{reference}" for reference in references]
+    if kept.note:
+        body["documentation"] = kept.note
+    if kept.operations:
+        body["operation"] = [{"name": operation, "definition": f"{CANONICAL}/OperationDefinition/{name}-{operation}"} for operation in kept.operations]
+    return body

@@ -1,0 +1,84 @@
+"""search of a type: https://hl7.org/fhir/R4/http.html#search"""
+
+from urllib.parse import quote
+
+from service.errors import Kind, Refusal
+from service.fhir import searchset
+from service.fhir.answer import FHIR_JSON, Answer
+from service.fhir.call import Call
+from service.fhir.including import included
+from service.search.query import Query
+from service.security.reach import Reach
+from service.store.unit import Stored
+
+
+async def search(call: Call) -> Answer:
+    """GET [type]?..."""
+    return await _search(call, call.query)
+
+
+async def search_by_post(call: Call) -> Answer:
+    """POST [type]/_search"""
+    return await _search(call, await call.form_query())
+
+
+async def _search(call: Call, raw: bytes) -> Answer:
+    kind, house = call.parts[0], call.house
+    reach = house.gate.authorise(call.principal, "search-type", kind)
+    house.types.check(kind, "search-type")
+    if kind == "AuditEvent":
+        return Answer(200, await house.audit.search(raw, reach.person, house.base), [FHIR_JSON])
+    query = house.searcher.understand(kind, raw, call.prefer("handling") == "lenient")
+    _check_includes(query, call)
+    body = await found(call, query, reach)
+    await house.audit.seen(call, "search-type", kind, None, reach.person)
+    return Answer(200, body, [FHIR_JSON])
+
+
+def _check_includes(query: Query, call: Call) -> None:
+    """Includes reach other types: each must be granted as well."""
+    for include in query.includes:
+        if include.source not in call.house.types.names or include.name not in call.house.types.parameters(include.source):
+            name = "_revinclude" if include.reverse else "_include"
+            raise Refusal(Kind.INVALID, "The include names no reference parameter of a type kept here", name, code="not-supported")
+        if not include.reverse and include.source != query.kind:
+            raise Refusal(Kind.INVALID, "An _include starts at the searched type", "_include", code="value")
+        if include.reverse:
+            call.house.gate.authorise(call.principal, "search-type", include.source)
+
+
+async def found(call: Call, query: Query, reach: Reach) -> bytes:
+    """The searchset Bundle of a query."""
+    house = call.house
+    person = reach.person if not reach.shared else None
+    if query.only_count:
+        return searchset.bundle("searchset", [("self", _link(house.base, query))], _ignored(query), await _total(call, query, person))
+    statement = house.searcher.page(query, person)
+    rows = await house.store.fetch(statement.sql, statement.params)
+    page = [Stored(*row[:6], bytes(row[6])) for row in rows[: query.count]]
+    links = [("self", _link(house.base, query))]
+    if len(rows) > query.count:
+        links.append(("next", _link(house.base, query, house.searcher.cursor(query, rows[query.count - 1]))))
+    complete = len(rows) <= query.count and query.cursor is None
+    total = len(page) if complete else await _total(call, query, person) if query.total != "none" else None
+    entries = [searchset.search_entry(house.base, stored) for stored in page]
+    entries += [searchset.search_entry(house.base, stored, b"include") for stored in await included(call, query, page)]
+    return searchset.bundle("searchset", links, entries + _ignored(query), total)
+
+
+async def _total(call: Call, query: Query, person: str | None) -> int:
+    statement = call.house.searcher.count(query, person)
+    rows = await call.house.store.fetch(statement.sql, statement.params)
+    return int(rows[0][0])
+
+
+def _ignored(query: Query) -> list[bytes]:
+    issues = [issue for refusal in query.ignored for issue in refusal.issues]
+    return [searchset.outcome_entry(issues)] if issues else []
+
+
+def _link(base: str, query: Query, cursor: str | None = None) -> str:
+    """What was used, so that asking it again finds the same (search.html#conformance)."""
+    pairs = [*query.used, *([("_cursor", cursor)] if cursor else [])]
+    text = "&".join(f"{quote(name, safe=':-_.')}={quote(value, safe=':-_.,|/$')}" for name, value in pairs)
+    return f"{base}/{query.kind}" + (f"?{text}" if text else "")

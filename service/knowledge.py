@@ -1,0 +1,113 @@
+"""Reads every knowledge file at start. A broken one stops the start with its file and line."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jsonschema_rs
+
+from adapters.ehr import profile
+from mappings.baseline import prior
+from mappings.genes import gene, guidance, inhibitors
+from mappings.knowledge import KnowledgeError, line_of
+from mappings.medicines import drug, interactions
+from mappings.scales import scale
+from mappings.suggestions import facts, rule
+from mappings.vocabulary import Json
+
+Built = TypeVar("Built")
+
+
+class BrokenKnowledge(Exception):
+    """Knowledge files that must not be used; one finding a line, each "file:line: what"."""
+
+    def __init__(self, findings: list[str]) -> None:
+        super().__init__("\n".join(findings))
+        self.findings = findings
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """All that the pure part is told: loaded once, handed down, never changed."""
+
+    scales: Mapping[str, scale.Scale]
+    priors: Mapping[str, prior.Prior]
+    priors_by_code: Mapping[tuple[str, str], prior.Prior]
+    genes: Mapping[str, gene.Gene]
+    guidance: tuple[guidance.Guidance, ...]
+    drugs: drug.Drugs
+    interactions: Any
+    inhibitors: Any
+    catalogue: Any
+    rules: tuple[rule.Rule, ...]
+    profiles: Mapping[str, profile.Profile]
+    search_parameters: tuple[Json, ...]
+    read: tuple[str, ...]
+
+
+class _Reader:
+    """Reads files and collects findings; a site's own directory stands beside ours and wins on equal names."""
+
+    def __init__(self, site: Path | None) -> None:
+        self._site = site
+        self.findings: list[str] = []
+        self.read: list[str] = []
+
+    def _paths(self, package: str, folder: str) -> Iterator[Path]:
+        ours = {path.name: path for path in sorted(Path(str(files(package))).joinpath(folder).glob("*.json"))}
+        site = {path.name: path for path in sorted((self._site / folder.split("/")[-1]).glob("*.json"))} if self._site else {}
+        yield from (ours | site).values()
+
+    def folder(self, package: str, folder: str, schema: Json, build: Callable[[Json], Built]) -> list[Built]:
+        """Every file of a folder, built; broken ones become findings."""
+        found = [self.file(path, schema, build) for path in self._paths(package, folder)]
+        return [built for built in found if built is not None]
+
+    def one(self, package: str, name: str, schema: Json, build: Callable[[Json], Built]) -> Built | None:
+        return self.file(Path(str(files(package))) / name, schema, build)
+
+    def file(self, path: Path, schema: Json, build: Callable[[Json], Built]) -> Built | None:
+        self.read.append(path.name)
+        text = path.read_text(encoding="utf-8")
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            self.findings.append(f"{path}:{error.lineno}: {error.msg}")
+            return None
+        errors = list(jsonschema_rs.validator_for(schema).iter_errors(data))
+        for error in errors:
+            self.findings.append(f"{path}:{line_of(text, tuple(error.instance_path))}: {error.message}")
+        if errors:
+            return None
+        try:
+            return build(data)
+        except KnowledgeError as problem:
+            self.findings.append(f"{path}:{line_of(text, problem.path)}: {problem.message}")
+            return None
+
+
+_ANY_OBJECT: Json = {"type": "object"}
+
+
+def load(site: str | None = None) -> Knowledge:
+    """All knowledge. Errors: BrokenKnowledge with every finding."""
+    reader = _Reader(Path(site) if site else None)
+    scales = {built.id: built for built in reader.folder("mappings.scales", "library", scale.SCHEMA, scale.build)}
+    priors = {built.measure: built for built in reader.folder("mappings.baseline", "priors", prior.SCHEMA, prior.build)}
+    genes = {built.name: built for built in reader.folder("mappings.genes", "library", gene.SCHEMA, gene.build)}
+    guidances = tuple(reader.folder("mappings.genes", "guidance", guidance.SCHEMA, guidance.build))
+    drugs = reader.one("mappings.medicines", "drugs.json", drug.SCHEMA, drug.build)
+    pairs = reader.one("mappings.medicines", "interactions.json", interactions.SCHEMA, interactions.build)
+    inhibiting = reader.one("mappings.genes", "inhibitors.json", inhibitors.SCHEMA, inhibitors.build)
+    catalogue = reader.one("mappings.suggestions", "facts.json", facts.SCHEMA, lambda data: facts.build(data, tuple(scales), tuple(priors)))
+    rules = tuple(reader.folder("mappings.suggestions", "rules", rule.SCHEMA, lambda data: rule.build(data, catalogue))) if catalogue else ()
+    profiles = {built.name: built for built in reader.folder("adapters.ehr", "profiles", profile.SCHEMA, profile.build)}
+    custom = tuple(reader.folder("mappings.r4", "search-parameters", _ANY_OBJECT, lambda data: data))
+    if reader.findings:
+        raise BrokenKnowledge(reader.findings)
+    assert drugs is not None
+    by_code = {code: built for built in priors.values() for code in built.codes}
+    return Knowledge(scales, priors, by_code, genes, guidances, drugs, pairs, inhibiting, catalogue, rules, profiles, custom, tuple(reader.read))

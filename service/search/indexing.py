@@ -1,0 +1,76 @@
+"""From a resource to its index rows: what the compiled SearchParameter expressions find, as the tables keep it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from mappings.r4.extract import Date, Number, Quantity, Ref, Text, Token, Uri
+from mappings.vocabulary import Json
+from service.references import local
+from service.search.values import fold
+from service.store.numbers import param_number, system_number
+from service.store.unit import IndexRows
+
+MAX_TEXT = 512
+"""Longest string that is indexed; btree rows are bounded, and nobody searches for a longer one."""
+
+
+class Extracting(Protocol):
+    """Finds the index values of a resource."""
+
+    def extract(self, resource: Json) -> Sequence[object]: ...
+
+
+class Indexer:
+    """`extractors`: one a type. `base`: our own FHIR base."""
+
+    def __init__(self, extractors: Mapping[str, Extracting], parameters: Mapping[str, Mapping[str, object]], base: str) -> None:
+        self._extractors, self._base = extractors, base
+        self._subjects = {kind: [param_number(kind, name) for name in ("subject", "patient") if name in known] for kind, known in parameters.items()}
+        self._numbers: dict[tuple[str, str], int] = {}
+
+    def _number(self, kind: str, name: str) -> int:
+        number = self._numbers.get((kind, name))
+        if number is None:
+            number = self._numbers[kind, name] = param_number(kind, name)
+        return number
+
+    def rows(self, kind: str, resource: Json, person: str | None) -> IndexRows:
+        """The rows of this resource; `person` is whom its subject was resolved to, however it was named."""
+        token: set[tuple[int, str, int]] = set()
+        string: set[tuple[int, str, str]] = set()
+        reference: set[tuple[int, str]] = set()
+        date: set[tuple[int, int, int]] = set()
+        quantity: set[tuple[int, float, int, str]] = set()
+        uri: set[tuple[int, str]] = set()
+        for value in self._extractors[kind].extract(resource):
+            if isinstance(value, Token):
+                token.add((self._number(kind, value.param), (value.code or "")[:MAX_TEXT], system_number(value.system or "")))
+            elif isinstance(value, Ref):
+                self._reference(kind, value, reference, token)
+            elif isinstance(value, Date):
+                date.add((self._number(kind, value.param), value.low_us, value.high_us))
+            elif isinstance(value, Text):
+                text = value.value[:MAX_TEXT]
+                string.add((self._number(kind, value.param), fold(text), text))
+            elif isinstance(value, Quantity):
+                self._quantity(kind, value, quantity)
+            elif isinstance(value, Uri):
+                uri.add((self._number(kind, value.param), value.value[:MAX_TEXT]))
+            elif isinstance(value, Number):
+                quantity.add((self._number(kind, value.param), float(value.value), 0, ""))
+        if person is not None and kind != "Patient":
+            reference.update((number, person) for number in self._subjects[kind])
+        return IndexRows(list(token), list(string), list(reference), list(date), list(quantity), list(uri))
+
+    def _reference(self, kind: str, value: Ref, reference: set[tuple[int, str]], token: set[tuple[int, str, int]]) -> None:
+        if value.reference and not value.reference.startswith("#"):
+            reference.add((self._number(kind, value.param), local(value.reference, self._base)[:MAX_TEXT]))
+        if value.identifier is not None:
+            system, code = value.identifier
+            token.add((self._number(kind, f"{value.param}:identifier"), (code or "")[:MAX_TEXT], system_number(system or "")))
+
+    def _quantity(self, kind: str, value: Quantity, quantity: set[tuple[int, float, int, str]]) -> None:
+        number, system = self._number(kind, value.param), system_number(value.system or "")
+        quantity.add((number, float(value.value), system, value.code or ""))
+        if value.unit and value.unit != value.code:
+            quantity.add((number, float(value.value), system, value.unit[:MAX_TEXT]))

@@ -1,0 +1,155 @@
+"""One criterion as a condition on index rows. Placeholders are numbered ($1), so the text serves both databases."""
+
+from typing import Any
+
+from service.errors import Kind, Refusal
+from service.references import local
+from service.search.query import Criterion
+from service.search.values import date_range, fold, number_range, split_parts, split_prefix, unescape
+from service.store.numbers import param_number, system_number
+
+LAST = "\U0010ffff"
+TABLES = {"token": "token", "string": "string", "reference": "reference", "date": "date", "number": "quantity", "quantity": "quantity", "uri": "uri"}
+
+
+class Binder:
+    """Collects parameters and hands out their placeholders."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+
+    def __call__(self, value: Any) -> str:
+        self.values.append(value)
+        return f"${len(self.values)}"
+
+
+def condition(kind: str, criterion: Criterion, bind: Binder, base: str, dialect: str) -> str:
+    """SQL that holds for the rows `r` of resource that meet the criterion. Errors: 400 naming the parameter."""
+    name, modifier = criterion.name, criterion.modifier
+    if name == "_id":
+        return "r.ref IN (" + ", ".join(bind(f"{kind}/{unescape(value)}") for value in criterion.values) + ")"
+    if name == "_lastUpdated":
+        return "(" + " OR ".join(_last_updated(value, bind) for value in criterion.values) + ")"
+    table, param = TABLES[criterion.known.type], param_number(kind, name)
+    if modifier == "identifier":
+        table, param = "token", param_number(kind, f"{name}:identifier")
+    inside = f"SELECT i.rid FROM idx_{table} i WHERE i.param = {bind(param)}"
+    if modifier == "missing":
+        return f"r.rid {'NOT ' if criterion.values[0] == 'true' else ''}IN ({inside})"
+    kind_of = "token" if modifier == "identifier" else criterion.known.type
+    parts = [_one(kind_of, criterion, value, bind, base, dialect) for value in criterion.values]
+    return f"r.rid {'NOT ' if modifier == 'not' else ''}IN ({inside} AND ({' OR '.join(parts)}))"
+
+
+def _bad(criterion: Criterion, text: str) -> Refusal:
+    return Refusal(Kind.INVALID, text, criterion.name, code="value")
+
+
+def _one(kind: str, criterion: Criterion, value: str, bind: Binder, base: str, dialect: str) -> str:
+    if kind == "token":
+        return _token(value, bind)
+    if kind == "string":
+        return _string(criterion.modifier, unescape(value), bind, dialect)
+    if kind == "reference":
+        return _reference(criterion, unescape(value), bind, base)
+    if kind == "date":
+        return _date(criterion, value, bind)
+    if kind in ("number", "quantity"):
+        return _quantity(criterion, value, bind)
+    return _uri(criterion.modifier, unescape(value), bind)
+
+
+def _token(value: str, bind: Binder) -> str:
+    parts = split_parts(value)
+    if len(parts) == 1:
+        return f"i.code = {bind(parts[0])}"
+    system, code = parts[0], "|".join(parts[1:])
+    if not code:
+        return f"i.system = {bind(system_number(system))}"
+    return f"(i.code = {bind(code)} AND i.system = {bind(system_number(system))})"
+
+
+def _string(modifier: str | None, value: str, bind: Binder, dialect: str) -> str:
+    if modifier == "exact":
+        return f"(i.folded = {bind(fold(value))} AND i.exact = {bind(value)})"
+    folded = fold(value)
+    if modifier == "contains":
+        return f"{'strpos' if dialect == 'postgresql' else 'instr'}(i.folded, {bind(folded)}) > 0"
+    return f"(i.folded >= {bind(folded)} AND i.folded < {bind(folded + LAST)})"
+
+
+def _reference(criterion: Criterion, value: str, bind: Binder, base: str) -> str:
+    ref = local(value, base)
+    if "/" in ref or ref.startswith("urn:"):
+        kinds = () if criterion.modifier is None or ref.startswith(criterion.modifier + "/") else ("nothing/",)
+        return f"i.target = {bind((kinds[0] if kinds else '') + ref)}"
+    targets = [criterion.modifier] if criterion.modifier else list(criterion.known.targets)
+    return "i.target IN (" + ", ".join(bind(f"{target}/{ref}") for target in targets or ["Resource"]) + ")"
+
+
+def _date(criterion: Criterion, value: str, bind: Binder) -> str:
+    prefix, text = split_prefix(value)
+    found = date_range(text)
+    if found is None:
+        raise _bad(criterion, "This is not a date that can be searched for")
+    low, high = found
+    if prefix == "ap":
+        widen = (high - low) // 10 + 86_400_000_000
+        return f"(i.low < {bind(high + widen)} AND i.high > {bind(low - widen)})"
+    within = "(i.low >= {l} AND i.high <= {h})"
+    forms = {
+        "eq": within, "ne": "NOT " + within, "gt": "i.high > {h}", "lt": "i.low < {l}", "ge": "(i.high > {h} OR " + within + ")",
+        "le": "(i.low < {l} OR " + within + ")", "sa": "i.low >= {h}", "eb": "i.high <= {l}",
+    }  # fmt: skip
+    form = forms[prefix]
+    return form.format(l=bind(low) if "{l}" in form else "", h=bind(high) if "{h}" in form else "")
+
+
+def _last_updated(value: str, bind: Binder) -> str:
+    prefix, text = split_prefix(value)
+    found = date_range(text)
+    if found is None:
+        raise Refusal(Kind.INVALID, "This is not a date that can be searched for", "_lastUpdated", code="value")
+    low, high = found
+    inside = "(r.updated >= {l} AND r.updated < {h})"
+    forms = {"eq": inside, "ap": inside, "ne": "NOT " + inside, "gt": "r.updated >= {h}", "sa": "r.updated >= {h}", "lt": "r.updated < {l}",
+             "eb": "r.updated < {l}", "ge": "r.updated >= {l}", "le": "r.updated < {h}"}  # fmt: skip
+    form = forms[prefix]
+    return form.format(l=bind(low) if "{l}" in form else "", h=bind(high) if "{h}" in form else "")
+
+
+def _quantity(criterion: Criterion, value: str, bind: Binder) -> str:
+    prefix, text = split_prefix(value)
+    parts = split_parts(text)
+    found = number_range(parts[0])
+    if found is None or len(parts) > 3 or (criterion.known.type == "number" and len(parts) > 1):
+        raise _bad(criterion, "This is not a number or quantity that can be searched for")
+    compare = _compare(prefix, found, bind)
+    if len(parts) == 1:
+        return compare
+    system, code = parts[1], parts[2] if len(parts) == 3 else ""
+    if code:
+        compare = f"({compare} AND i.code = {bind(code)})"
+    return f"({compare} AND i.system = {bind(system_number(system))})" if system else compare
+
+
+def _compare(prefix: str, found: tuple[float, float, float], bind: Binder) -> str:
+    exact, low, high = found
+    if prefix == "ap":
+        margin = max(abs(exact) * 0.1, high - exact)
+        return f"(i.value >= {bind(exact - margin)} AND i.value <= {bind(exact + margin)})"
+    if prefix in ("eq", "ne"):
+        return f"{'NOT ' if prefix == 'ne' else ''}(i.value >= {bind(low)} AND i.value < {bind(high)})"
+    sign = {"gt": ">", "sa": ">", "lt": "<", "eb": "<", "ge": ">=", "le": "<="}[prefix]
+    return f"i.value {sign} {bind(exact)}"
+
+
+def _uri(modifier: str | None, value: str, bind: Binder) -> str:
+    if modifier == "below":
+        stem = value.rstrip("/")
+        return f"(i.uri = {bind(stem)} OR (i.uri >= {bind(stem + '/')} AND i.uri < {bind(stem + '/' + LAST)}))"
+    if modifier == "above":
+        parts = value.split("/")
+        stems = ["/".join(parts[:length]) for length in range(3 if "://" in value else 1, len(parts) + 1)]
+        return "i.uri IN (" + ", ".join(bind(stem) for stem in stems) + ")"
+    return f"i.uri = {bind(value)}"

@@ -1,0 +1,22 @@
+"""How far a granted request reaches: everybody, or one person (patient-bound tokens, SMART App Launch 2.0 scopes)."""
+
+from dataclasses import dataclass
+
+SHARED = frozenset({"Practitioner", "PractitionerRole", "Organization", "Location", "Medication", "Questionnaire", "PlanDefinition", "CodeSystem", "ValueSet",
+                    "SearchParameter"})  # fmt: skip
+"""Types that speak of no person: a patient-bound token may read them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """`person`: the one Patient ref this request may touch, None for all; `shared`: the type speaks of no person."""
+
+    person: str | None = None
+    shared: bool = False
+
+    def covers(self, person: str | None) -> bool:
+        """Whether a resource about this person (None: about nobody) is within reach."""
+        return self.person is None or person == self.person or (person is None and self.shared)
+
+
+EVERYBODY = Reach()

@@ -1,0 +1,100 @@
+"""What stands on one answer or value: Observations with ranges, and the deviation. All of it from the source alone and its judgement."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mappings.baseline.fhir import Measured, deviation, judged, measure_value
+from mappings.scales.observations import observations
+from mappings.scales.recognition import is_scored, scale_of
+from mappings.scales.scale import Scale
+from mappings.scales.scoring import Scored, score
+from mappings.vocabulary import Json
+from service.workflows.change import Change
+from service.workflows.clinical_time import authored, effective, iso
+from service.workflows.series import Told
+
+if TYPE_CHECKING:
+    from service.house import House
+
+
+@dataclass(slots=True)
+class Event:
+    """A value in clinical time. `scored` and `scale` for an answer; neither for a plain Observation."""
+
+    measure: str
+    source: str
+    at: int
+    text: str
+    value: float | None
+    resource: Json
+    scale: Scale | None = None
+    scored: Scored | None = None
+
+    @property
+    def security(self) -> list[Json]:
+        """The labels that everything made from it inherits."""
+        labels: list[Json] = self.resource.get("meta", {}).get("security", [])
+        return labels
+
+
+def event_of(house: "House", change: Change, received: int) -> Event | None:
+    """The value that a received resource gives its series, or None when it gives none."""
+    if change.resource is None:
+        return None
+    if change.kind == "QuestionnaireResponse":
+        return _answer(house, change.ref, change.resource, received)
+    if change.kind == "Observation":
+        return _measured(house, change.ref, change.resource, received)
+    return None
+
+
+def _answer(house: "House", ref: str, response: Json, received: int) -> Event | None:
+    if not is_scored(response):
+        return None
+    scale = scale_of(response, house.knowledge.scales)
+    if scale is None:
+        return None
+    scored = score(scale, response)
+    at, text = authored(response, received)
+    total = scored.totals[0].value
+    return Event(scale.id, ref, at, text, None if total is None else float(total), response, scale, scored)
+
+
+def _measured(house: "House", ref: str, observation: Json, received: int) -> Event | None:
+    found = measure_value(house.knowledge.priors_by_code, observation)
+    if not isinstance(found, Measured):
+        return None
+    at, text = effective(observation, received)
+    return Event(found.measure, ref, at, text, found.value, observation)
+
+
+def content(house: "House", person: str, event: Event, told: Told, now: int) -> list[Json]:
+    """The resources that stand on this value."""
+    return _of_answer(house, person, event, told) if event.scored else _of_value(house, person, event, told)
+
+
+def _of_answer(house: "House", person: str, event: Event, told: Told) -> list[Json]:
+    prior = house.knowledge.priors.get(event.measure)
+    assert event.scale is not None and event.scored is not None
+    issued, judgement = iso(told.entry.received), told.judgement
+    on_totals = {event.scale.id: judged(prior, judgement)} if prior and judgement else {}
+    made = observations(event.scale, event.scored, event.resource, event.source, person, event.text, issued, on_totals)
+    if prior and judgement:
+        total = total_ref(made, event.scale.id)
+        made.append(deviation(prior, judgement, total, person, event.text, issued))
+    return made
+
+
+def _of_value(house: "House", person: str, event: Event, told: Told) -> list[Json]:
+    prior, judgement = house.knowledge.priors.get(event.measure), told.judgement
+    if prior is None or judgement is None or not (judgement.outside95 or judgement.reasons):
+        return []
+    return [deviation(prior, judgement, event.source, person, event.text, iso(told.entry.received))]
+
+
+def total_ref(made: list[Json], code: str) -> str:
+    """The Observation that carries this total."""
+    for resource in made:
+        if any(coding.get("code") == code for coding in resource["code"].get("coding", ())):
+            return f"Observation/{resource['id']}"
+    raise LookupError(code)

@@ -1,0 +1,158 @@
+"""Receive resources: read, think, write. The one path by which anything is stored.
+
+Reads top to bottom: agree on ids and persons; load each person's story in one query; tell it what happened (pure);
+store everything in one commit that checks the versions read; on conflict again from the load.
+"""
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from service.errors import Kind, Refusal
+from service.security.reach import Reach
+from service.store.clock import now_us
+from service.store.unit import ANY, Audit, GuardFailed, Stale, Stored, Unit
+from service.workflows import people
+from service.workflows.change import Change, Matched, Requester
+from service.workflows.conditions import guard_of
+from service.workflows.story import Story
+from service.workflows.telling import Telling
+from service.workflows.timeline import earlier_readings, load_series
+from service.workflows.writes import DERIVED_TAG, deletion, received_write
+
+if TYPE_CHECKING:
+    from service.house import House
+
+ATTEMPTS = 40
+_ACTIONS = {"create": "C", "update": "U", "delete": "D"}
+
+
+async def receive(house: "House", changes: list[Change], who: Requester) -> list[Stored]:
+    """Store these changes and all that follows from them, in one commit; answers their new versions, in order.
+
+    Errors: Refusal (422 subject, 409/412 versions, 403 reach), Matched for a conditional create that found something.
+    """
+    await _agree(house, changes, who)
+    changes = [change for change in changes if change.method != "delete" or change.previous is not None]
+    if not changes:
+        return []
+    for _ in range(ATTEMPTS):
+        unit = await _think(house, changes, who)
+        try:
+            await house.store.commit(unit)
+        except Stale as stale:
+            if stale.ref in unit.persons:
+                continue
+            raise _lost(stale) from None
+        except GuardFailed as failed:
+            raise Matched(failed.refs) from None
+        return _stored(changes, unit)
+    raise Refusal(Kind.CONFLICT, "This person's record is being changed by others; try again")
+
+
+async def _agree(house: "House", changes: list[Change], who: Requester) -> None:
+    """Give ids, find the persons, and refuse what the requester may not touch."""
+    for change in changes:
+        if change.method == "create" and not change.id:
+            change.id, change.given_id = str(uuid4()), False
+    new = [change.ref for change in changes if change.kind == "Patient" and change.method != "delete"]
+    for change in changes:
+        await _agree_one(house, change, who, new)
+
+
+async def _agree_one(house: "House", change: Change, who: Requester, new: list[str]) -> None:
+    if change.method != "create" or change.given_id:
+        await _previous(house, change, who.reach)
+    if change.method == "delete":
+        return
+    assert change.resource is not None
+    try:
+        change.person = change.ref if change.kind == "Patient" else await people.resolve(house, change.kind, change.resource, new)
+    except Refusal:
+        if who.reach.person is None:
+            raise
+        raise Refusal(Kind.FORBIDDEN, "This token speaks for one person only") from None
+    if not who.reach.covers(change.person):
+        raise Refusal(Kind.FORBIDDEN, "This token speaks for one person only")
+
+
+async def _previous(house: "House", change: Change, reach: Reach) -> None:
+    """What stands there now: whose it is, and whether it is ours to derive."""
+    current = await house.store.read(change.ref)
+    if current is None or current.deleted:
+        change.revives = change.method == "update"
+        return
+    if not reach.covers(current.person):
+        raise Refusal(Kind.FORBIDDEN, "This token speaks for one person only")
+    previous = house.parse_stored(current.body)
+    change.previous = previous
+    if change.method == "delete":
+        change.person = current.person
+    if change.kind != "Flag" and DERIVED_TAG in previous.get("meta", {}).get("tag", []):
+        raise Refusal(Kind.CONFLICT, "This resource is derived: change what it rests on, or use $review", change.kind, code="business-rule")
+
+
+async def _think(house: "House", changes: list[Change], who: Requester) -> Unit:
+    """Steps 2 and 3: what is known is loaded, what follows is worked out; nothing is stored yet."""
+    now, unit = now_us(), Unit()
+    before = await earlier_readings(house.store, changes)
+    stories = await _stories(house, changes, [reading.person for reading in before])
+    for change in changes:
+        await _write(house, unit, change)
+        unit.audits.append(_audit(house, change, who, now))
+    for person, story in stories.items():
+        telling = Telling(house, story, now, who)
+        telling.note(changes)
+        await load_series(house, telling, before)
+        telling.tell()
+        telling.add_to(unit, is_new=story.version == 0 and _creates(changes, person))
+    return unit
+
+
+async def _stories(house: "House", changes: list[Change], more: list[str]) -> dict[str, Story]:
+    """The stories of everybody whom the changes touch; a Patient that is only now created has an empty one."""
+    found: dict[str, Story] = {}
+    wanted = {change.person for change in changes if change.person and house.matters(change)} | set(more)
+    for person in sorted(wanted):
+        rows = await house.store.story(person)
+        found[person] = Story(person, rows or ())
+    return found
+
+
+def _creates(changes: list[Change], person: str) -> bool:
+    return any(change.ref == person and change.method != "delete" for change in changes)
+
+
+async def _write(house: "House", unit: Unit, change: Change) -> None:
+    if change.method == "delete":
+        unit.writes.append(deletion(change.kind, change.id, change.person, change.expected))
+        return
+    assert change.resource is not None
+    if change.condition is not None:
+        unit.guards.append(await guard_of(house, change.kind, change.condition))
+    fresh = not change.given_id
+    expected = 0 if fresh else change.expected
+    unit.writes.append(received_write(house, change.kind, change.id, change.resource, change.body, change.person, expected, fresh))
+
+
+def _audit(house: "House", change: Change, who: Requester, now: int) -> Audit:
+    principal = who.principal
+    interaction = who.interaction or change.method
+    return Audit(house.store.mint(), now, _ACTIONS[change.method], interaction, 200, change.kind, change.ref, change.person, principal.client_id,
+                 principal.fhir_user, who.request_id)  # fmt: skip
+
+
+def _lost(stale: Stale) -> Refusal:
+    """The refusal for a version that is not the one the client named."""
+    if stale.found == 0:
+        return Refusal(Kind.PRECONDITION, "Nothing stands at this address", "If-Match")
+    return Refusal(Kind.PRECONDITION, "The resource has another version by now", "If-Match")
+
+
+def _stored(changes: list[Change], unit: Unit) -> list[Stored]:
+    by_ref = {write.ref: write for write in unit.writes}
+    for change in changes:
+        change.revives = change.revives or (change.method == "update" and by_ref[change.ref].version == 1)
+    return [by_ref[change.ref].stored() for change in changes]
+
+
+__all__ = ["ANY", "receive"]

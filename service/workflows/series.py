@@ -1,0 +1,133 @@
+"""The values of one measure of one person in clinical time: appended in order from a stored state, replayed when one comes late or goes."""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from mappings.baseline.engine import Judgement, State, start, step
+from mappings.baseline.prior import Prior
+from service.store.unit import Reading
+
+_HEAD = struct.Struct("<qqd")
+DAY_US = 86_400_000_000
+
+
+@dataclass(slots=True)
+class Entry:
+    """One value. `at`, `received`: microseconds UTC; `value` None when the answer could not be scored.
+
+    `derived`: the refs that were made from it; `digest`: of their content, to leave unchanged ones alone.
+    """
+
+    at: int
+    source: str
+    received: int
+    value: float | None
+    derived: tuple[str, ...] = ()
+    digest: str = ""
+
+    @property
+    def rank(self) -> tuple[int, bool, int, str]:
+        """Order in clinical time; of two at one instant the last stands, and an answer before a bare total."""
+        return (self.at, self.source.startswith("QuestionnaireResponse/"), self.received, self.source)
+
+
+def reading_of(person: str, measure: str, entry: Entry) -> Reading:
+    """The row of one value."""
+    body = orjson.dumps({"scored": entry.value is not None, "derived": entry.derived, "digest": entry.digest})
+    return Reading(person, measure, entry.at, entry.source, entry.received, entry.value or 0.0, body)
+
+
+def entry_of(reading: Reading) -> Entry:
+    """The value of one row."""
+    more = orjson.loads(reading.body)
+    return Entry(reading.at, reading.source, reading.received, reading.value if more["scored"] else None, tuple(more["derived"]), more["digest"])
+
+
+@dataclass(slots=True)
+class Told:
+    """A value with its judgement. `newest`: no later value stands. `shadowed`: another stands at the same instant."""
+
+    entry: Entry
+    judgement: Judgement | None
+    newest: bool
+    first: float | None
+    shadowed: bool = False
+
+
+class Series:
+    """One measure. `raw` is the stored state: newest instant, number of values, first value, engine state."""
+
+    def __init__(self, measure: str, prior: Prior | None, raw: bytes | None) -> None:
+        self.measure, self.prior = measure, prior
+        self.entries: list[Entry] | None = None
+        self.last_at, self.count, self.first = _HEAD.unpack_from(raw) if raw else (-(1 << 62), 0, 0.0)
+        self._state = (State.from_bytes(raw[_HEAD.size :]) if raw and len(raw) > _HEAD.size else None) if prior else None
+        self._dirty: int | None = None
+        self._told: list[Told] = []
+
+    def load(self, entries: Sequence[Entry]) -> None:
+        """Take in every stored value, so that one may be placed among them."""
+        self.entries = sorted(entries, key=lambda entry: entry.rank)
+
+    def place(self, entry: Entry) -> None:
+        """Add a value. A late one, or one at an instant that has one, needs the entries loaded."""
+        if self.entries is not None:
+            self.entries.append(entry)
+            self._mark(entry.at)
+        else:
+            self._append(entry)
+
+    def remove(self, source: str) -> Entry | None:
+        """Take out what this source gave; the entries must be loaded."""
+        for entry in self.entries or ():
+            if entry.source == source:
+                self.entries.remove(entry)  # type: ignore[union-attr]
+                self._mark(entry.at)
+                return entry
+        return None
+
+    def settle(self) -> list[Told]:
+        """Every value whose judgement may have changed, in clinical time, the newest last."""
+        if self._dirty is None:
+            for told in self._told[:-1]:
+                told.newest = False
+            return self._told
+        return self._replay(self._dirty)
+
+    def dump(self) -> bytes:
+        """The state to store."""
+        return _HEAD.pack(self.last_at, self.count, self.first) + (self._state.to_bytes() if self._state else b"")
+
+    def _mark(self, at: int) -> None:
+        self._dirty = at if self._dirty is None else min(self._dirty, at)
+
+    def _append(self, entry: Entry) -> None:
+        self._told.append(Told(entry, self._judge(entry), True, self.first if self.count else entry.value))
+        self.last_at = entry.at
+
+    def _judge(self, entry: Entry) -> Judgement | None:
+        if entry.value is None:
+            return None
+        if self.count == 0:
+            self.first = entry.value
+        self.count += 1
+        if self.prior is None:
+            return None
+        judgement, self._state = step(self.prior, self._state or start(self.prior), entry.at / DAY_US, entry.value)
+        return judgement
+
+    def _replay(self, dirty: int) -> list[Told]:
+        """All values again from the start; those at or after `dirty` are told, and the last one in any case."""
+        self.entries = sorted(self.entries or (), key=lambda entry: entry.rank)
+        self.count, self.first, self._state, self.last_at = 0, 0.0, None, -(1 << 62)
+        told: list[Told] = []
+        for entry, following in zip(self.entries, [*self.entries[1:], None], strict=True):
+            shadowed = following is not None and following.at == entry.at
+            judgement = None if shadowed else self._judge(entry)
+            self.last_at = entry.at
+            if entry.at >= dirty or following is None:
+                told.append(Told(entry, judgement, following is None, self.first if self.count else entry.value, shadowed))
+        return told

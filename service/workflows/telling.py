@@ -1,0 +1,171 @@
+"""Telling one person's story what happened. Pure: no question to the store; what a replay needs was loaded before.
+
+An answer or a value goes into its series; scores, ranges and deviations follow; what is newest becomes facts; rules turn
+facts into suggestions. In order or late, amended or withdrawn, the content left is that of one delivery in order.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import orjson
+
+from mappings.vocabulary import Json
+from service.store.unit import Reading, Unit, Write
+from service.workflows.change import Change, Requester
+from service.workflows.derivation import Event, content, event_of
+from service.workflows.prescribing import Prescribing
+from service.workflows.pushing import pushes
+from service.workflows.series import Entry, Series, Told, reading_of
+from service.workflows.story import Story
+from service.workflows.suggesting import Suggesting
+from service.workflows.writes import derived_write
+
+if TYPE_CHECKING:
+    from service.house import House
+
+FUTURE_US = 24 * 3600 * 1_000_000
+
+
+class Telling:
+    """The work of one use case on one person."""
+
+    def __init__(self, house: "House", story: Story, now: int, who: Requester) -> None:
+        self.house, self.story, self.now, self.who = house, story, now, who
+        self.derived: dict[str, tuple[Json, list[Json]]] = {}
+        self.readings: list[Reading] = []
+        self._events: list[Event] = []
+        self._touched: set[str] = set()
+        self._removed: list[Reading] = []
+        self._series: dict[str, Series] = {}
+        self._bodies: dict[str, Json] = {}
+        self._changes: list[Change] = []
+        self.push_refs: dict[str, bool] = {}
+
+    def note(self, changes: Iterable[Change]) -> None:
+        """Take in what happened; values that cannot be placed in time yet are kept for their series."""
+        for change in changes:
+            self._touched.add(change.ref)
+            if change.person != self.story.person:
+                continue
+            self._changes.append(change)
+            event = event_of(self.house, change, self.now) if change.method != "delete" else None
+            if event is not None:
+                self._events.append(event)
+                self._bodies[change.ref] = event.resource
+
+    def replays(self, before: Sequence[Reading]) -> dict[str, int]:
+        """The measures that must be replayed, and from which instant; `before`: what the changed sources gave earlier."""
+        self._removed = [reading for reading in before if reading.person == self.story.person and reading.source in self._touched]
+        since: dict[str, int] = {}
+        for reading in self._removed:
+            since[reading.measure] = min(since.get(reading.measure, reading.at), reading.at)
+        for event in sorted(self._events, key=lambda event: event.at):
+            series = self._series_of(event.measure)
+            horizon = max([series.last_at, *(other.at for other in self._events if other is not event and other.measure == event.measure and other.at == event.at)])
+            if event.at <= horizon or event.measure in since:
+                since[event.measure] = min(since.get(event.measure, event.at), event.at)
+        return since
+
+    def _series_of(self, measure: str) -> Series:
+        if measure not in self._series:
+            self._series[measure] = Series(measure, self.house.knowledge.priors.get(measure), self.story.raw("state", measure))
+        return self._series[measure]
+
+    def load(self, measure: str, entries: Sequence[Entry], bodies: dict[str, Json]) -> None:
+        """Hand over the stored values of a measure and the resources that a replay touches."""
+        self._series_of(measure).load(entries)
+        self._bodies = bodies | self._bodies
+
+    def tell(self) -> None:
+        """Work out everything that follows."""
+        prescribing = Prescribing(self)
+        prescribing.note(self._changes)
+        suggesting = Suggesting(self, prescribing)
+        for measure in sorted({event.measure for event in self._events} | {reading.measure for reading in self._removed}):
+            self._tell_measure(measure, suggesting)
+        prescribing.settle()
+        suggesting.settle(self._changes)
+
+    def _tell_measure(self, measure: str, suggesting: Suggesting) -> None:
+        series, made, dropped = self._series_of(measure), set[str](), set[str]()
+        for reading in self._removed:
+            if reading.measure == measure:
+                gone = series.remove(reading.source)
+                dropped |= set(gone.derived) if gone else set()
+        for event in sorted((event for event in self._events if event.measure == measure), key=lambda event: event.at):
+            series.place(Entry(event.at, event.source, self.now, event.value))
+        told = series.settle()
+        for each in told:
+            dropped |= set(each.entry.derived)
+            self._derive(measure, each)
+            made |= set(each.entry.derived)
+        for ref in sorted(dropped - made):
+            self._withdraw(ref)
+        self.story.put_raw("state", measure, series.dump())
+        suggesting.heard(measure, told[-1] if told else None, self._event_for(told), self._gone())
+
+    def _gone(self) -> set[str]:
+        """Sources that no longer give a value."""
+        return {reading.source for reading in self._removed} - {event.source for event in self._events}
+
+    def _event_for(self, told: Sequence[Told]) -> Event | None:
+        """The event behind the newest value: of this use case, or made again from its stored resource."""
+        return self._event(told[-1].entry) if told else None
+
+    def _event(self, entry: Entry) -> Event | None:
+        for event in self._events:
+            if event.source == entry.source:
+                return event
+        resource = self._bodies.get(entry.source)
+        if resource is None:
+            return None
+        kind, id_ = entry.source.split("/")
+        return event_of(self.house, Change("update", kind, id_, resource, person=self.story.person), entry.received)
+
+    def _derive(self, measure: str, told: Told) -> None:
+        """Make the content that stands on one value; unchanged content is left alone."""
+        entry = told.entry
+        event = None if told.shadowed else self._event(entry)
+        if event is None and not told.shadowed:
+            return
+        resources = content(self.house, self.story.person, event, told, self.now) if event is not None else []
+        digest = _digest(resources)
+        derived = tuple(f"{resource['resourceType']}/{resource['id']}" for resource in resources)
+        if digest != entry.digest or not entry.digest:
+            for ref, resource in zip(derived, resources, strict=True):
+                self.put(ref, resource, event.security if event else [])
+        entry.derived, entry.digest = derived, digest
+        self.readings.append(reading_of(self.story.person, measure, entry))
+
+    def put(self, ref: str, resource: Json, security: list[Json]) -> None:
+        """Store this derived resource with the unit."""
+        self.derived[ref] = (resource, security)
+
+    def _withdraw(self, ref: str) -> None:
+        body = self._bodies.get(ref)
+        if body is not None and body.get("status") != "entered-in-error":
+            self.put(ref, body | {"status": "entered-in-error"}, body.get("meta", {}).get("security", []))
+
+    def add_to(self, unit: Unit, is_new: bool) -> None:
+        """Put everything into the unit."""
+        story = self.story
+        if is_new:
+            unit.new_persons.append(story.person)
+        elif story.changed or self.derived or self.readings or self._removed:
+            unit.persons[story.person] = story.version
+        unit.writes += self._writes()
+        unit.story_puts |= story.puts
+        unit.story_drops |= story.drops
+        unit.reading_drops |= {reading.source for reading in self._removed}
+        unit.readings += self.readings
+        unit.pushes += pushes(self.house, story, self.derived, self.push_refs)
+
+    def _writes(self) -> list[Write]:
+        return [derived_write(self.house, resource, self.story.person, security) for resource, security in self.derived.values()]
+
+
+def _digest(resources: Sequence[Json]) -> str:
+    """Of the content alone: a time of issue does not make it new."""
+    bare = [{key: value for key, value in resource.items() if key != "issued"} for resource in resources]
+    return hashlib.sha256(orjson.dumps(bare, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32] if bare else ""

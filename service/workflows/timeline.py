@@ -1,0 +1,43 @@
+"""Loading what a replay needs: the stored values of a measure, the bodies they came from, the content derived from them."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from service.store.unit import Reading
+from service.workflows.change import Change
+from service.workflows.series import entry_of
+from service.workflows.telling import Telling
+
+if TYPE_CHECKING:
+    from service.house import House
+
+JUDGED = ("QuestionnaireResponse", "Observation")
+_COLUMNS = "person, measure, at, source, received, value, body"
+
+
+def _reading(row: Any) -> Reading:
+    return Reading(row[0], row[1], row[2], row[3], row[4], row[5], bytes(row[6]))
+
+
+async def earlier_readings(store: Any, changes: Sequence[Change]) -> list[Reading]:
+    """The values that the changed resources gave before. A resource with an id of our making gave none."""
+    refs = [change.ref for change in changes if change.kind in JUDGED and change.given_id]
+    if not refs:
+        return []
+    marks = ", ".join(f"${number}" for number in range(1, len(refs) + 1))
+    return [_reading(row) for row in await store.fetch(f"SELECT {_COLUMNS} FROM reading WHERE source IN ({marks})", refs)]
+
+
+async def load_series(house: "House", telling: Telling, before: Sequence[Reading]) -> None:
+    """For each measure that cannot simply be appended to: all its values, and the resources from the first change on."""
+    for measure, since in telling.replays(before).items():
+        rows = await house.store.fetch(
+            f"SELECT {_COLUMNS} FROM reading WHERE person = $1 AND measure = $2 ORDER BY at, received, source", (telling.story.person, measure)
+        )
+        entries = [entry_of(_reading(row)) for row in rows]
+        later = [entry for entry in entries if entry.at >= since]
+        previous = [entry for entry in entries if entry.at < since][-1:]
+        refs = {entry.source for entry in [*previous, *later]} | {ref for entry in later for ref in entry.derived}
+        stored = await house.store.read_many(sorted(refs)) if refs else {}
+        bodies = {ref: house.parse_stored(found.body) for ref, found in stored.items() if not found.deleted}
+        telling.load(measure, entries, bodies)
