@@ -21,6 +21,15 @@ Communication DocumentReference Consent Provenance AuditEvent Device Group List 
 LICENSE = "CC0-1.0"
 INHERITED = {"ele-1", "ext-1", "dom-2", "dom-3", "dom-4", "dom-5", "dom-6"}
 """Constraints that every element or every resource repeats; they are written once, at Element, Extension and DomainResource."""
+ERRATA = {
+    # The definitions of its two components are exchanged in R4: `code` is a token, `target` a reference.
+    "http://hl7.org/fhir/SearchParameter/DocumentReference-relationship": {
+        "component": [
+            {"definition": "http://hl7.org/fhir/SearchParameter/DocumentReference-relation", "expression": "code"},
+            {"definition": "http://hl7.org/fhir/SearchParameter/DocumentReference-relatesto", "expression": "target"},
+        ]
+    }
+}
 PROFILE = "http://hl7.org/fhir/StructureDefinition/"
 
 
@@ -143,7 +152,7 @@ def search_parameters(folder: Path) -> list[Json]:
         if not wanted or not definition["url"].startswith("http://hl7.org/fhir/SearchParameter/"):
             continue
         kept = {key: definition[key] for key in ("url", "code", "type", "target", "component") if key in definition}
-        kept |= {"base": sorted(bases), "expression": cut(definition["expression"], bases)}
+        kept |= {"base": sorted(bases), "expression": cut(definition["expression"], bases)} | ERRATA.get(definition["url"], {})
         found.append({key: kept[key] for key in sorted(kept)})
     return found
 
