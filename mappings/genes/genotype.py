@@ -40,7 +40,8 @@ _HGNC_SYSTEMS: Final = frozenset({HGNC, f"{HGNC}/geneId"})
 class Genotype:
     """One gene's result as sent.
 
-    `diplotype` is in one writing (`*1/*4`) where it can be read, else as sent; `phenotype` is the laboratory's. `source_ref` is "Observation/id" or ""; `specimen_date` an ISO date or time or None.
+    `diplotype` is in one writing (`*1/*4`) where it can be read, else as sent; `phenotype` is the laboratory's.
+    `source_ref` is "Observation/id" or ""; `specimen_date` an ISO date or time or None.
     """
 
     gene: str

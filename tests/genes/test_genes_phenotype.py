@@ -1,4 +1,4 @@
-"""Alleles to phenotypes, against published assignments (CPIC allele and diplotype tables as carried by PharmCAT; facts/pgx-alleles.json)."""
+"""Alleles to phenotypes, against published assignments (CPIC tables as carried by PharmCAT; facts/pgx-alleles.json)."""
 
 import json
 import os
@@ -290,7 +290,7 @@ def broken(change: str, value: Any, gene: str = "cyp2d6") -> dict[str, Any]:
         (broken("open_counts", ["*10"]), ("open_counts", 0)),
         (broken("rules", [], "cyp2c19"), ("rules",)),
         (broken("bands", [], "cyp2c19"), ("bands",)),
-        (broken("alleles", {"*1": {"function": "Normal function"}}), ("alleles", "*1")),
+        (broken("alleles", {"*1": {"function": "Normal function"}}, "cyp2c9"), ("alleles", "*1")),
     ],
 )
 def test_a_broken_gene_file_says_where(data: dict[str, Any], path: tuple[str | int, ...]) -> None:
