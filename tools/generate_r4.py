@@ -14,10 +14,13 @@ from typing import Any
 
 Json = dict[str, Any]
 
-KEPT = """Patient RelatedPerson Practitioner PractitionerRole Organization Location CareTeam Encounter Condition Procedure
-FamilyMemberHistory AllergyIntolerance Questionnaire QuestionnaireResponse Observation Specimen DiagnosticReport Medication
-MedicationRequest MedicationStatement CarePlan PlanDefinition Goal Task ServiceRequest DetectedIssue RiskAssessment Flag
-Communication DocumentReference Consent Provenance AuditEvent Device Group List Bundle CodeSystem ValueSet SearchParameter""".split()
+KEPT = [
+    "Patient", "RelatedPerson", "Practitioner", "PractitionerRole", "Organization", "Location", "CareTeam", "Encounter",
+    "Condition", "Procedure", "FamilyMemberHistory", "AllergyIntolerance", "Questionnaire", "QuestionnaireResponse", "Observation", "Specimen",
+    "DiagnosticReport", "Medication", "MedicationRequest", "MedicationStatement", "CarePlan", "PlanDefinition", "Goal", "Task",
+    "ServiceRequest", "DetectedIssue", "RiskAssessment", "Flag", "Communication", "DocumentReference", "Consent", "Provenance",
+    "AuditEvent", "Device", "Group", "List", "Bundle", "CodeSystem", "ValueSet", "SearchParameter",
+]
 LICENSE = "CC0-1.0"
 INHERITED = {"ele-1", "ext-1", "dom-2", "dom-3", "dom-4", "dom-5", "dom-6"}
 """Constraints that every element or every resource repeats; they are written once, at Element, Extension and DomainResource."""
@@ -69,6 +72,9 @@ def described(types: Json, definition: Json, kind: str) -> None:
     name = definition["name"]
     base = definition.get("baseDefinition", "").removeprefix(PROFILE)
     elements = definition["snapshot"]["element"]
+    if kind == "resource" and elements[1]["path"] == f"{name}.id":
+        # The snapshots call it a string; resource.html and the patterns of references say id.
+        elements[1]["type"] = [{"code": "id"}]
     parents = {element["path"].rpartition(".")[0] for element in elements}
     types[name] = {"kind": kind, "base": base, "elements": {}} | constraints(elements[0], name)
     for element in elements[1:]:
@@ -151,7 +157,7 @@ def search_parameters(folder: Path) -> list[Json]:
         wanted = bases and "expression" in definition and not definition["id"].startswith("example")
         if not wanted or not definition["url"].startswith("http://hl7.org/fhir/SearchParameter/"):
             continue
-        kept = {key: definition[key] for key in ("url", "code", "type", "target", "component") if key in definition}
+        kept: Json = {key: definition[key] for key in ("url", "code", "type", "target", "component") if key in definition}
         kept |= {"base": sorted(bases), "expression": cut(definition["expression"], bases)} | ERRATA.get(definition["url"], {})
         found.append({key: kept[key] for key in sorted(kept)})
     return found

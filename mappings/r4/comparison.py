@@ -49,7 +49,7 @@ def ordered(operator: str, left: Any, right: Any) -> Truth:
             return None
         left, right = left.get("value"), right.get("value")
     if _is_number(left) and _is_number(right):
-        sign = (left > right) - (left < right)
+        sign = int(left > right) - int(left < right)
     elif isinstance(left, str) and isinstance(right, str):
         found = compare_dates(left, right)
         if found is None:

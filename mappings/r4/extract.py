@@ -44,8 +44,11 @@ class Extractor:
                 self._computed.append((parameter.name, path_evaluation.compile_tree(parameter.computed)))
                 continue
             for route in parameter.routes:
-                add = _composite(parameter, route, structures) if parameter.components else _leaf(parameter.name, parameter.type, route, structures)
-                planted.plant(route.hops, add) if route.hops else self._at_root.append(add)
+                add = _added(parameter, route, structures)
+                if route.hops:
+                    planted.plant(route.hops, add)
+                else:
+                    self._at_root.append(add)
         self._tree = planted.tree
 
     def extract(self, resource: Json) -> list[IndexValue]:
@@ -97,14 +100,20 @@ class _Planted:
     def plant(self, hops: tuple[Hop, ...], add: Add) -> None:
         level = self.tree
         for length in range(1, len(hops) + 1):
-            hop = hops[length - 1]
-            branch = self.known.get(hops[:length])
-            if branch is None:
-                branch = _Branch(search_routes.condition(self.structures, hop), hop.index)
-                self.known[hops[:length]] = branch
-                level.setdefault(hop.key, []).append(branch)
+            branch = self.known.get(hops[:length]) or self.grow(level, hops[:length])
             level = branch.below
-        branch.adds.append(add)
+        self.known[hops].adds.append(add)
+
+    def grow(self, level: _Tree, hops: tuple[Hop, ...]) -> _Branch:
+        branch = self.known[hops] = _Branch(search_routes.condition(self.structures, hops[-1]), hops[-1].index)
+        level.setdefault(hops[-1].key, []).append(branch)
+        return branch
+
+
+def _added(parameter: Parameter, route: Route, structures: Structures) -> Add:
+    if parameter.components:
+        return _composite(parameter, structures)
+    return _leaf(parameter.name, parameter.type, route, structures)
 
 
 def _leaf(name: str, kind: str, route: Route, structures: Structures) -> Add:
@@ -143,7 +152,7 @@ def _extension_value(name: str, kind: str) -> Add:
     return add
 
 
-def _composite(parameter: Parameter, route: Route, structures: Structures) -> Add:
+def _composite(parameter: Parameter, structures: Structures) -> Add:
     parts = [_part(component, structures) for component in parameter.components]
 
     def add(item: Json, found: list[IndexValue]) -> None:

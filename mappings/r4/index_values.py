@@ -131,7 +131,8 @@ def _concept(name: str, item: Json, found: list[IndexValue]) -> None:
 
 def _identifier(name: str, item: Json, found: list[IndexValue]) -> None:
     kind = item.get("type")
-    types, text = (), None
+    types: tuple[tuple[str | None, str | None], ...] = ()
+    text = None
     if kind:
         types = tuple((coding.get("system"), coding.get("code")) for coding in kind.get("coding", ()))
         text = kind.get("text")

@@ -4,13 +4,21 @@ import re
 from xml.parsers import expat
 
 _ELEMENTS = frozenset(
-    """a abbr acronym b big blockquote br caption cite code col colgroup dd dfn div dl dt em h1 h2 h3 h4 h5 h6 hr i img li ol p
-    pre q samp small span strong sub sup table tbody td tfoot th thead tr tt ul var""".split()
+    (
+        "a", "abbr", "acronym", "b", "big", "blockquote", "br", "caption", "cite", "code", "col", "colgroup",
+        "dd", "dfn", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6",
+        "hr", "i", "img", "li", "ol", "p", "pre", "q", "samp", "small", "span", "strong",
+        "sub", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "tt", "ul", "var",
+    )
 )
 _ATTRIBUTES = frozenset(
-    """abbr accesskey align alt axis bgcolor border cellhalign cellpadding cellspacing cellvalign char charoff charset cite class
-    colspan compact coords dir frame headers height href hreflang hspace id label lang longdesc name nowrap rel rev rowspan rules
-    scope shape span src start style summary tabindex title type valign value vspace width xml:lang xml:space xmlns""".split()
+    (
+        "abbr", "accesskey", "align", "alt", "axis", "bgcolor", "border", "cellhalign", "cellpadding", "cellspacing", "cellvalign", "char",
+        "charoff", "charset", "cite", "class", "colspan", "compact", "coords", "dir", "frame", "headers", "height", "href",
+        "hreflang", "hspace", "id", "label", "lang", "longdesc", "name", "nowrap", "rel", "rev", "rowspan", "rules",
+        "scope", "shape", "span", "src", "start", "style", "summary", "tabindex", "title", "type", "valign", "value",
+        "vspace", "width", "xml:lang", "xml:space", "xmlns",
+    )
 )
 _LOCATION = re.compile(r"(?i)[\x00-\x20]*(?:https?:|mailto:|tel:|data:image/(?:png|gif|jpeg);|#|urn:|[A-Za-z0-9./_?-]+(?![^/?#]*:))")
 _NAMESPACE = "http://www.w3.org/1999/xhtml"
@@ -48,12 +56,12 @@ class _Reader:
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if self.is_root and (name != "div" or attributes.get("xmlns") != _NAMESPACE):
             raise _Unsafe
-        if name not in _ELEMENTS or not self.is_root and attributes.get("xmlns", _NAMESPACE) != _NAMESPACE:
+        if name not in _ELEMENTS or (not self.is_root and attributes.get("xmlns", _NAMESPACE) != _NAMESPACE):
             raise _Unsafe
         self.is_root = False
         self.has_content = self.has_content or name == "img"
         for attribute, value in attributes.items():
-            if attribute not in _ATTRIBUTES or attribute == "style" and _STYLE.search(value):
+            if attribute not in _ATTRIBUTES or (attribute == "style" and _STYLE.search(value)):
                 raise _Unsafe
             if attribute in ("href", "src", "cite", "longdesc") and value and not _LOCATION.match(value):
                 raise _Unsafe

@@ -49,7 +49,7 @@ PRIMITIVES: dict[str, Primitive] = {
     "url": Primitive("string", "a URL without white space", _WORD),
     "canonical": Primitive("string", "a canonical URL without white space", _WORD),
     "oid": Primitive("string", "urn:oid: and an OID", "urn:oid:[0-2](?:\\.(?:0|[1-9][0-9]*))+"),
-    "uuid": Primitive("string", "urn:uuid: and a UUID in lower case", "urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
+    "uuid": Primitive("string", "urn:uuid: and a UUID in lower case", "urn:uuid:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
     "date": Primitive("string", "a date that exists: YYYY, YYYY-MM or YYYY-MM-DD", f"{_YEAR}(?:-{_MONTH})?|{_DAY}"),
     "dateTime": Primitive(
         "string",

@@ -108,9 +108,10 @@ def _choice(element: Element) -> list[Json]:
         return []
     if len(names) > LONGEST_CHOICE:
         # No definition but Extension has such a choice on a hot path: only the walk may decide between several.
-        return [{"not": {"anyOf": [{"required": [a, b]} for i, a in enumerate(names) for b in names[i + 1 :]]}}] + _some(element, names)
+        pairs = [{"required": [a, b]} for i, a in enumerate(names) for b in names[i + 1 :]]
+        return [{"not": {"anyOf": pairs}}, *_some(element, names)]
     others = {a: {"not": {"anyOf": [{"required": [b]} for b in names if b != a]}} for a in names}
-    return [{"dependencies": others}] + _some(element, names)
+    return [{"dependencies": others}, *_some(element, names)]
 
 
 def _some(element: Element, names: list[str]) -> list[Json]:

@@ -70,7 +70,7 @@ def splice(body: bytes, resource: Json, id: str) -> tuple[bytes, bytes]:
     first = _TYPE_FIRST.match(body)
     opening = first.end() if first else _after_space(body, 0) + 1
     head = body[:opening] + (b"," if first else b"") + b'"id":"' + id.encode() + b'","meta":{'
-    gone = {name for name in ("id", "meta") if name in resource}
+    gone: set[str] = {name for name in ("id", "meta") if name in resource}
     meta, rest = _without(body, opening, gone, bool(first)) if gone else (b"", body[opening:])
     comma = b"" if first or len(resource) == len(gone) else b","
     return head, meta + b"}" + comma + rest

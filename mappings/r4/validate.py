@@ -76,12 +76,13 @@ def _holds(structures: Structures, constraint: Constraint, kind: str, value: Jso
 def _invariant_keyword(structures: Structures) -> type[Any]:
     """The schema keyword `invariant: [type, key]`, which calls the function of that invariant."""
 
+    of_types = {(kind.name, c.key): c for kind in structures.types.values() for c in kind.constraints}
+    of_elements = {c.key: c for kind in structures.types.values() for e in kind.elements.values() for c in e.constraints}
+
     class Invariant:
         def __init__(self, parent: Json, value: list[str], path: list[str | int]) -> None:
             self.kind, key = value
-            own = structures.types[self.kind]
-            known = own.constraints + tuple(c for other in structures.types.values() for e in other.elements.values() for c in e.constraints)
-            self.constraint = next(c for c in known if c.key == key)
+            self.constraint = of_types.get((self.kind, key)) or of_elements[key]
 
         def validate(self, instance: Any) -> None:
             if not isinstance(instance, dict) or not _holds(structures, self.constraint, self.kind, instance):

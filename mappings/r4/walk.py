@@ -80,9 +80,10 @@ class _Walk:
             if isinstance(inner, dict):
                 self.contained_one(inner, here)
         for at, inner in enumerate(listed if isinstance(listed, list) else []):
-            if isinstance(inner, dict) and isinstance(inner.get("id"), str) and f"#{inner['id']}" not in within.fragments:
-                if not _names_container(inner):
-                    self.report("invariant", "dom-3: A contained resource SHALL be referred to from the resource.", f"{path}.contained[{at}]")
+            id = inner.get("id") if isinstance(inner, dict) else None
+            if isinstance(id, str) and f"#{id}" not in within.fragments and not _names_container(inner):
+                text = "dom-3: A contained resource SHALL be referred to from the resource, or refer to it."
+                self.report("invariant", text, f"{path}.contained[{at}]")
 
     def contained_one(self, inner: Json, here: str) -> None:
         if "id" not in inner:
@@ -94,27 +95,28 @@ class _Walk:
             if isinstance(meta, dict) and name in meta:
                 self.report("invariant", f"{key}: A contained resource SHALL NOT have meta.{name}.", f"{here}.meta.{name}")
 
-    def object(self, structure: Structure, value: Any, path: str, within: _Within) -> None:
-        """An object of a complex type: names, cardinality, then each element, then the invariants."""
+    def object(self, structure: Structure, value: Any, path: str, within: _Within) -> bool:
+        """An object of a complex type: names, cardinality, then each element, then the invariants. True where all is well."""
         if not isinstance(value, dict):
             self.report("structure", f"An object ({structure.name}) is expected here.", path)
-            return
+            return False
         if not value:
             self.report("structure", "An empty object is not allowed: leave the element out.", path)
-            return
+            return False
         before = len(self.issues)
         self.names(structure, value, path)
         for element in structure.elements.values():
             self.element(element, value, path, within)
         if len(self.issues) == before:
             self.constraints(structure.constraints, structure.name, value, path, within)
+        return len(self.issues) == before
 
     def names(self, structure: Structure, value: Json, path: str) -> None:
         for key in value:
             known = structure.by_key.get(key) or (key[:1] == "_" and structure.by_key.get(key[1:]))
             if key == "resourceType" and structure.kind == "resource":
                 continue
-            if not known or (key not in structure.by_key and not _takes_sibling(known)):
+            if not known or (key not in structure.by_key and not _takes_sibling(structure, known)):
                 named = f"'{key}'" if len(key) <= _NAME_LENGTH and key.replace("_", "").isalnum() and key.isascii() else "A name used here"
                 self.report("structure", f"{named} is not an element of {structure.name} in R4.", path)
 
@@ -133,7 +135,7 @@ class _Walk:
             if is_primitive(kind):
                 self.primitives(element, kind, key, holder, f"{path}.{key}", within)
             else:
-                self.objects(element, kind, holder[key] if key in holder else None, f"{path}.{key}", within)
+                self.objects(element, kind, holder.get(key), f"{path}.{key}", within)
 
     def objects(self, element: Element, kind: str, value: Any, path: str, within: _Within) -> None:
         if not self.is_shape(element, value, path):
@@ -145,8 +147,7 @@ class _Walk:
                     self.resource(item, here, None)
                 continue
             structure = self.structures.types[kind]
-            self.object(structure, item, here, within)
-            if isinstance(item, dict):
+            if self.object(structure, item, here, within):
                 self.in_context(element, kind, item, here, within)
 
     def is_shape(self, element: Element, value: Any, path: str) -> bool:
@@ -203,7 +204,8 @@ class _Walk:
         if key in holder and not self.is_shape(element, value, path):
             return
         if sibling is None and "_" + key not in holder:
-            for at, item in enumerate(value if element.many else [value]):
+            listed: list[Any] = value if isinstance(value, list) else [value]
+            for at, item in enumerate(listed):
                 self.primitive(element, kind, item, f"{path}[{at}]" if element.many else path, within)
             return
         self.with_siblings(element, kind, (value, key in holder), sibling, path, within)
@@ -258,14 +260,17 @@ class _Walk:
         return not is_false(compiled(Scope(self.structures, root, root), [Node(kind, value)]))
 
 
-def _takes_sibling(known: Any) -> bool:
+def _takes_sibling(structure: Structure, known: tuple[Element, str]) -> bool:
+    """Ids and Extension.url are plain strings: they cannot be extended."""
     element, kind = known
-    return is_primitive(kind) and element.name not in ("id", "url") or (element.name == "url" and kind != "uri")
+    return is_primitive(kind) and element.name != "id" and (structure.name, element.name) != ("Extension", "url")
 
 
 def _contained_ids(resource: Json) -> frozenset[str]:
     listed = resource.get("contained")
-    return frozenset(i["id"] for i in listed if isinstance(i, dict) and isinstance(i.get("id"), str)) if isinstance(listed, list) else frozenset()
+    if not isinstance(listed, list):
+        return frozenset()
+    return frozenset(inner["id"] for inner in listed if isinstance(inner, dict) and isinstance(inner.get("id"), str))
 
 
 def _names_container(inner: Any) -> bool:
