@@ -79,7 +79,8 @@ def _existence(structures: Structures, structure: Structure, on: Tree, wanted: b
         case Call(Step(None, name), "where", (condition,)):
             return _below(structures, structure, name, condition, wanted)
         case Call(None, "where", (condition,)):
-            return _decided(structures, structure, condition, wanted)
+            met = _decided(structures, structure, condition, True)
+            return met if wanted else {"not": met}
     raise _Untranslatable
 
 
@@ -89,12 +90,12 @@ def _below(structures: Structures, structure: Structure, name: str, condition: T
     if element is None or len(element.keys) != 1 or element.keys[0][1] not in structures.types:
         raise _Untranslatable
     key, kind = element.keys[0]
-    inner = _decided(structures, structures.types[kind], condition, wanted)
+    met = _decided(structures, structures.types[kind], condition, True)
     if not element.many:
-        return {"required": [key], "properties": {key: inner}} if wanted else {"properties": {key: inner}}
+        return {"required": [key], "properties": {key: met}} if wanted else {"properties": {key: {"not": met}}}
     if not wanted:
-        return {"properties": {key: {"items": inner}}}
-    return {"required": [key], "properties": {key: {"not": {"items": {"not": inner}}}}}
+        return {"properties": {key: {"items": {"not": met}}}}
+    return {"required": [key], "properties": {key: {"not": {"items": {"not": met}}}}}
 
 
 def _equality(structures: Structures, structure: Structure, left: Tree, right: Tree, wanted: bool) -> Json:

@@ -20,9 +20,9 @@ _ATTRIBUTES = frozenset(
         "vspace", "width", "xml:lang", "xml:space", "xmlns",
     )
 )
-_LOCATION = re.compile(r"(?i)[\x00-\x20]*(?:https?:|mailto:|tel:|data:image/(?:png|gif|jpeg);|#|urn:|[A-Za-z0-9./_?-]+(?![^/?#]*:))")
+_LOCATION = re.compile(r"(?i)[\x00-\x20]*(?:https?:|ftp:|mailto:|tel:|data: ?image/(?:png|gif|jpeg);|#|urn:|[A-Za-z0-9./_?-]+(?![^/?#]*:))")
 _NAMESPACE = "http://www.w3.org/1999/xhtml"
-_STYLE = re.compile(r"(?i)expression|javascript|url\s*\(|@import|behavior")
+_STYLE = re.compile(r"(?i)expression|javascript|url\s*\((?!data: ?image/(?:png|gif|jpeg);)|@import|behavior")
 _ENTITIES = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]+|#x[0-9A-Fa-f]+);)[A-Za-z0-9]+;")
 
 

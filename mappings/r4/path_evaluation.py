@@ -187,9 +187,15 @@ def _binary(operator: str, left: Compiled, right: Compiled) -> Compiled:
         return lambda scope, focus: _member(left(scope, focus), right(scope, focus))
     if operator == "contains":
         return lambda scope, focus: _member(right(scope, focus), left(scope, focus))
-    if operator in ("&", "+"):
+    if operator == "&":
         return lambda scope, focus: [Node("System", _text(left(scope, focus)) + _text(right(scope, focus)))]
+    if operator == "+":
+        return lambda scope, focus: _sum(left(scope, focus), right(scope, focus))
     raise KnowledgeError(f"FHIRPath: the operator {operator} is not supported")
+
+
+def _sum(left: Nodes, right: Nodes) -> Nodes:
+    return [Node("System", left[0].value + right[0].value)] if len(left) == len(right) == 1 else []
 
 
 def _text(nodes: Nodes) -> str:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 RELATIVE = r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.-]{1,64})(?:/_history/([A-Za-z0-9.-]{1,64}))?"
 _RELATIVE = re.compile(RELATIVE)
-_CONDITIONAL = re.compile(r"([A-Z][A-Za-z]{1,63})\?\S+")
-_ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*:\S+")
+_CONDITIONAL = re.compile(r"([A-Z][A-Za-z]{1,63})\?[^\x00-\x20]+")
+_ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*:[^\x00-\x20]+")
 
 
 @dataclass(frozen=True, slots=True)

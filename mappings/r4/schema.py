@@ -121,7 +121,7 @@ def _some(element: Element, names: list[str]) -> list[Json]:
 def _element(structures: Structures, element: Element, kind: str, definitions: Json) -> Json:
     item = _item(structures, element, kind, definitions)
     rules = [_carried(structures, structures.types[kind], constraint) for constraint in element.constraints]
-    if any(rule != {} for rule in rules):
+    if not is_primitive(kind) and any(rule != {} for rule in rules):
         item = {"allOf": [item, *({"not": {}} if rule is None else rule for rule in rules if rule != {})]}
     return _array(item) if element.many else item
 
@@ -160,7 +160,7 @@ def _reference(structures: Structures, targets: tuple[str, ...], definitions: Js
         base = _object(structures, structures.types["Reference"], definitions)
         types = targets or [t for t in structures.types if structures.is_resource(t)]
         relative = f"(?:{'|'.join(types)})/[A-Za-z0-9.-]{{1,64}}(?:/_history/[A-Za-z0-9.-]{{1,64}})?"
-        pattern = f"^(?:{relative}|[a-z][a-z0-9+.-]*:[^\\x00-\\x20\\xa0]+)$"
+        pattern = f"^(?:{relative}|[a-z][a-z0-9+.-]*:[^\\x00-\\x20]+)$"
         base["properties"]["reference"] = {"type": "string", "pattern": pattern, "maxLength": 4096}
         definitions[name] = base
     return _ref(name)
