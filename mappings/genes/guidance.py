@@ -258,4 +258,4 @@ def _band_note(row: Row, gene: str, people: Mapping[str, Interpreted | None]) ->
         if gene in when and all(_key(people[other], wanted) is not None for other, wanted in when.items() if other != gene)
     ]
     scores = [score for score in (one.possible_scores if one else ()) if any(score in wanted for wanted in fitting)]
-    return f"{gene}: activity score unknown; this row holds for {', '.join(scores) or 'the whole band'}."
+    return f"{gene}: no score with a row of its own; by the band, this row holds for {', '.join(scores) or 'the whole band'}."
