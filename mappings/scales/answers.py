@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from mappings.scales.assembly import whole
+from mappings.scales.assembly import ORDINAL, whole
 from mappings.scales.condition import Number
 from mappings.scales.parts import Item, Option, Rule
 from mappings.scales.scale import Scale
 from mappings.vocabulary import Json
 
-ORDINAL = "http://hl7.org/fhir/StructureDefinition/ordinalValue"
 WEIGHTS = frozenset((
     ORDINAL,
     "http://hl7.org/fhir/StructureDefinition/itemWeight",
@@ -130,9 +129,13 @@ def _take_numbered(scale: Scale, numbered: list[tuple[Item, Json]], found: dict[
 
 def _settle(scale: Scale, item: Item, raw: list[Json], answers: Answers) -> None:
     """One answer out of what was given for an item. Of two that differ the less favourable counts, whatever their order."""
-    read_ = [given for given in (_given(item, each) for each in raw if isinstance(each, dict) and _is_answer(each)) if given is not None]
+    if len(raw) == 1 and isinstance(raw[0], dict) and (only := _given(item, raw[0])) is not None:
+        answers.given[item.id] = only
+        return
+    tried = [_given(item, each) for each in raw if isinstance(each, dict) and any(key.startswith("value") for key in each)]
+    read_ = [given for given in tried if given is not None]
     usable = [given for given in read_ if given.score is not None]
-    if len(read_) < sum(1 for each in raw if isinstance(each, dict) and _is_answer(each)):
+    if len(read_) < len(tried):
         if not usable:
             answers.unusable.append(item.id)
         answers.notes.append(f"Item {item.id}: an answer is not in the list of this scale and was not used.")
@@ -146,10 +149,6 @@ def _settle(scale: Scale, item: Item, raw: list[Json], answers: Answers) -> None
         same = all(given.score == worst.score for given in usable)
         rule = "the same each time, counted once" if same else "with different scores; the less favourable one counts"
         answers.notes.append(f"Item {item.id}: answered {len(usable)} times, {rule}.")
-
-
-def _is_answer(answer: Json) -> bool:
-    return any(key.startswith("value") for key in answer)
 
 
 def _given(item: Item, answer: Json) -> Given | None:

@@ -20,7 +20,8 @@ class Value:
 
 
 class Sheet:
-    """Answers on one scale after its skip rules. `answered`: scores as given; `set_aside`: items that a skip rule takes out."""
+    """Answers on one scale after its skip rules. `answered`: scores as given; `set_aside`: items that a skip rule takes out;
+    `lacking`: items that should have a score and have none."""
 
     def __init__(self, scale: Scale, answered: Mapping[str, Number]) -> None:
         self._scale, self.answered = scale, answered
@@ -33,6 +34,7 @@ class Sheet:
             if skip.when.holds(answered.get, self._nothing):
                 taken = [name for name in skip.items if skip.always or name not in answered]
                 self._skip(taken, skip.score, skip.reason)
+        self.lacking = frozenset(name for name in scale.by_id if name not in self._scores and name not in self._left_out)
 
     @staticmethod
     def _nothing(_: str) -> None:
@@ -56,7 +58,7 @@ class Sheet:
 
     def lacks(self, name: str) -> bool:
         """Whether the item should have a score and has none."""
-        return name not in self._scores and name not in self._left_out
+        return name in self.lacking
 
     def number(self, code: str) -> Number | None:
         """The number of a score, as conditions ask for it."""
@@ -88,6 +90,8 @@ class Sheet:
         return None
 
     def _sum(self, rule: Rule) -> Value:
+        if rule.plain and not self._left_out and self.lacking.isdisjoint(rule.plain):
+            return Value(self._transform(rule, sum([self._scores[name] for name in rule.plain])), False, ())
         wanted = [part for part in rule.parts if not self._is_left_out(part)]
         found = [self._part(part) for part in wanted]
         numbers = [number for number in found if number is not None]

@@ -7,6 +7,8 @@ from mappings.scales.condition import Number, condition
 from mappings.scales.parts import Item, Option, Skip
 from mappings.vocabulary import LOINC, OURS, Json
 
+ORDINAL = "http://hl7.org/fhir/StructureDefinition/ordinalValue"
+
 
 def sources(data: Json) -> tuple[str, ...]:
     """The sources an element names."""
@@ -29,11 +31,13 @@ def item_of(data: Json, path: Path, scale_id: str, answers: Mapping[str, list[Js
         if low >= high:
             raise KnowledgeError("minimum is not below maximum", (*path, "minimum"))
     system, code = (LOINC, data["loinc"]) if "loinc" in data else (OURS, f"{scale_id}.{data['id']}")
+    text = data.get("wording") or data["topic"]
     return Item(
         id=data["id"], link=data["loinc"] if "loinc" in data else data["id"], system=system, code=code,
-        text=data.get("wording") or data["topic"], wording="wording" in data,
+        text=text, wording="wording" in data,
         options=options, by_code=_by_code(data, path, options, low, high), by_score=_by_score(options),
         low=low, high=high, whole=not data.get("decimal", False),
+        concept={"coding": [{"system": system, "code": code}], "text": text},
     )  # fmt: skip
 
 
@@ -57,7 +61,14 @@ def _option(data: Json, scale_id: str, ends: tuple[Number, Number] | None) -> Op
     if score is not None:
         score = whole(reversed_score(score, *ends) if ends else score)
     system, code = (LOINC, data["loinc"]) if "loinc" in data else (OURS, f"{scale_id}.{data['code']}")
-    return Option(system, code, data["text"], score, data.get("boolean"))
+    return _answer(system, code, data["text"], score, data.get("boolean"))
+
+
+def _answer(system: str, code: str, text: str, score: Number | None, boolean: bool | None = None) -> Option:
+    coding: Json = {"system": system, "code": code} | ({"display": text} if text else {})
+    if score is not None:
+        coding["extension"] = [{"url": ORDINAL, "valueDecimal": score}]
+    return Option(system, code, text, score, boolean, {"coding": [coding]} | ({"text": text} if text else {}))
 
 
 def _by_code(data: Json, path: Path, options: tuple[Option, ...], low: Number, high: Number) -> dict[str, Option]:
@@ -69,7 +80,7 @@ def _by_code(data: Json, path: Path, options: tuple[Option, ...], low: Number, h
     for at, each in enumerate(data.get("historic_answers", ())):
         if each["loinc"] in found or not low <= each["score"] <= high:
             raise KnowledgeError("a historic answer repeats a current one, or its score is out of range", (*path, "historic_answers", at))
-        found[each["loinc"]] = Option(LOINC, each["loinc"], each.get("text", ""), whole(each["score"]))
+        found[each["loinc"]] = _answer(LOINC, each["loinc"], each.get("text", ""), whole(each["score"]))
     return found
 
 

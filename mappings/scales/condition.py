@@ -39,11 +39,8 @@ class Condition:
         found = [part.holds(item, score) for part in self.parts]
         if self.kind == "not":
             return None if found[0] is None else not found[0]
-        return self._counted(found.count(True), found.count(None))
-
-    def _counted(self, yes: int, open_: int) -> bool | None:
-        total = len(self.parts)
-        least = {"all": total, "any": 1}.get(self.kind, self.least)
+        yes, open_, total = found.count(True), found.count(None), len(found)
+        least = total if self.kind == "all" else 1 if self.kind == "any" else self.least
         most = total if self.most is None else self.most
         if yes > most or yes + open_ < least:
             return False

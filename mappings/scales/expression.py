@@ -43,20 +43,14 @@ class _Writer:
         return self._answer(names) + (".weight()" if self._items[names[0]].options else ".value")
 
     def _number(self, rule: Rule) -> str:
-        if all(self._plain(part) for part in rule.parts):
-            kinds = [
-                tuple(part.refs[0] for part in rule.parts if bool(self._items[part.refs[0]].options) is chosen) for chosen in (True, False)
-            ]
+        if rule.plain:
+            kinds = [tuple(name for name in rule.plain if bool(self._items[name].options) is chosen) for chosen in (True, False)]
             text = " + ".join(f"{self._scores(names)}.sum()" for names in kinds if names)
         else:
             text = " + ".join(f"({self._part(part)})" for part in rule.parts)
         if rule.multiply != 1:
             text = f"({text}) * {_literal(rule.multiply)}"
         return self._table(text, rule.table) if rule.table is not None else text
-
-    @staticmethod
-    def _plain(part: Part) -> bool:
-        return not part.is_score and part.when is None and len(part.refs) == 1 and part.weight == 1 and part.minus == 0
 
     def _part(self, part: Part) -> str:
         if part.when is not None:

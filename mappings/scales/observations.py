@@ -7,12 +7,12 @@ the response, and a score also from the items that it used. US Core: StructureDe
 from collections.abc import Mapping
 from typing import Protocol
 
-from mappings.scales.answers import ORDINAL
 from mappings.scales.parts import Code, Rule
 from mappings.scales.scale import Scale
 from mappings.scales.scoring import ItemScore, Scored, Total
 from mappings.vocabulary import DATA_ABSENT, LOINC, OBSERVATION_CATEGORY, OURS, UCUM, Json, identity
 
+_SURVEY: list[Json] = [{"coding": [{"system": OBSERVATION_CATEGORY, "code": "survey", "display": "Survey"}]}]
 _PERFORMERS = frozenset(("Practitioner", "PractitionerRole", "Organization", "CareTeam", "Patient", "RelatedPerson"))
 
 
@@ -42,12 +42,13 @@ def observations(
     `response_ref`: "QuestionnaireResponse/id"; `person`: "Patient/id"; `effective`, `issued`: FHIR times; `judged` by score code.
     """
     frame = _Frame(scale, response, response_ref, person, effective, issued)
-    items = [frame.item(each) for each in scored.items if each.score is not None]
-    refs = {each.link: _ref(made) for each, made in zip((each for each in scored.items if each.score is not None), items, strict=True)}
-    totals = [frame.total(rule, total, refs, judged.get(rule.code)) for rule, total in zip(scale.rules, scored.totals, strict=True)]
-    totals[0]["note"] = [*totals[0].get("note", []), *({"text": text} for text in scored.notes)] or None
-    if not totals[0]["note"]:
-        del totals[0]["note"]
+    assessed = [each for each in scored.items if each.score is not None]
+    items = [frame.item(each) for each in assessed]
+    refs = {each.link: _ref(made) for each, made in zip(assessed, items, strict=True)}
+    totals = [
+        frame.total(rule, total, refs, judged.get(rule.code), () if place else scored.notes)
+        for place, (rule, total) in enumerate(zip(scale.rules, scored.totals, strict=True))
+    ]
     return [frame.panel([*map(_ref, items), *map(_ref, totals)]), *items, *totals]
 
 
@@ -59,66 +60,57 @@ class _Frame:
     """What all Observations of one response share."""
 
     def __init__(self, scale: Scale, response: Json, response_ref: str, person: str, effective: str, issued: str) -> None:
-        self._scale, self._person, self._effective, self._response = scale, person, effective, response_ref
-        self._shared: Json = {
+        self._scale, self._name = scale, ("observation", person, scale.id, effective)
+        self._response = {"reference": response_ref}
+        self._base: Json = {
+            "resourceType": "Observation",
+            "id": "",
+            "status": "amended" if response.get("status") == "amended" else "final",
+            "category": _SURVEY,
+            "code": {},
             "subject": {"reference": person if "/" in person else f"Patient/{person}"},
             "effectiveDateTime": effective,
             "issued": issued,
         }
+        security, performers = response.get("meta", {}).get("security"), _performers(response)
+        if security:
+            self._base["meta"] = {"security": security}
         if "encounter" in response:
-            self._shared["encounter"] = response["encounter"]
-        performers = _performers(response)
+            self._base["encounter"] = response["encounter"]
         if performers:
-            self._shared["performer"] = performers
-        self._status = "amended" if response.get("status") == "amended" else "final"
-        self._security = response.get("meta", {}).get("security")
+            self._base["performer"] = performers
 
     def _made(self, part: str, code: Json) -> Json:
-        made: Json = {"resourceType": "Observation", "id": identity("observation", self._person, self._scale.id, self._effective, part)}
-        if self._security:
-            made["meta"] = {"security": self._security}
-        made["status"] = self._status
-        made["category"] = [{"coding": [{"system": OBSERVATION_CATEGORY, "code": "survey", "display": "Survey"}]}]
+        made = self._base.copy()
+        made["id"] = identity(*self._name, part)
         made["code"] = code
-        made.update(self._shared)
         return made
 
     def panel(self, members: list[str]) -> Json:
         """The panel: no value of its own."""
         scale = self._scale
         part = f"{scale.id}.panel"
-        made = self._made(
-            part, {"coding": [*_codings(scale.panel), {"system": OURS, "code": part, "display": scale.title}], "text": scale.title}
-        )
+        ours = {"system": OURS, "code": part, "display": scale.title}
+        made = self._made(part, {"coding": [*_codings(scale.panel), ours], "text": scale.title})
         made["hasMember"] = [{"reference": ref} for ref in members]
-        made["derivedFrom"] = [{"reference": self._response}]
+        made["derivedFrom"] = [self._response]
         return made
 
     def item(self, answered: ItemScore) -> Json:
         """One answered item with its answer code, or its number where the item has no options."""
-        item = self._scale.by_id[answered.item]
-        made = self._made(f"{self._scale.id}.{item.id}", {"coding": [{"system": item.system, "code": item.code}], "text": item.text})
-        option = answered.option
-        if option is not None:
-            coding: Json = {"system": option.system, "code": option.code}
-            if option.text:
-                coding["display"] = option.text
-            coding["extension"] = [{"url": ORDINAL, "valueDecimal": answered.score}]
-            made["valueCodeableConcept"] = {"coding": [coding]} | ({"text": option.text} if option.text else {})
+        made = self._made(f"{self._scale.id}.{answered.item}", self._scale.by_id[answered.item].concept)
+        if answered.option is not None:
+            made["valueCodeableConcept"] = answered.option.concept
         elif isinstance(answered.score, int):
             made["valueInteger"] = answered.score
         else:
             made["valueQuantity"] = _points(answered.score)
-        made["derivedFrom"] = [{"reference": self._response}]
+        made["derivedFrom"] = [self._response]
         return made
 
-    def total(self, rule: Rule, total: Total, refs: Mapping[str, str], judged: Judged | None) -> Json:
-        """One score with its band, the band's source, and what the person's baseline says of it."""
-        title = self._scale.title if rule.code == self._scale.id else f"{self._scale.short}: {rule.title}"
-        text = f"{title} {rule.title}" if rule.code == self._scale.id else title
-        made = self._made(
-            rule.code, {"coding": [*_codings(rule.codes), {"system": OURS, "code": rule.code, "display": text}], "text": text}
-        )
+    def total(self, rule: Rule, total: Total, refs: Mapping[str, str], judged: Judged | None, decided: tuple[str, ...]) -> Json:
+        """One score with its band, the band's source, what had to be decided, and what the person's baseline says of it."""
+        made = self._made(rule.code, rule.concept)
         _put_value(made, total)
         interpretation = [_verdict(verdict.text, verdict.code) for verdict in total.verdicts]
         note = [{"text": f"{verdict.text} - source: {', '.join(verdict.source)}."} for verdict in total.verdicts if verdict.source]
@@ -127,12 +119,12 @@ class _Frame:
             note += judged.note
             if judged.reference_range:
                 made["referenceRange"] = list(judged.reference_range)
+        note += [{"text": text} for text in decided]
         if interpretation:
             made["interpretation"] = interpretation
         if note:
             made["note"] = note
-        used = [{"reference": refs[link]} for link in total.used_items if link in refs]
-        made["derivedFrom"] = [{"reference": self._response}, *used]
+        made["derivedFrom"] = [self._response, *[{"reference": refs[link]} for link in total.used_items]]
         return made
 
 

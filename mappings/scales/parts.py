@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mappings.scales.condition import Condition, Number
+from mappings.vocabulary import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,15 @@ class Licence:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One answer. `score` is what enters the sum (reversal applied); None for "not assessed". `boolean`: the yes/no it stands for."""
+    """One answer. `score` is what enters the sum (reversal applied); None for "not assessed". `boolean`: the yes/no it stands for;
+    `concept`: the answer as an Observation's value, its score beside its code. Shared by all that is made: not to be changed."""
 
     system: str
     code: str
     text: str
     score: Number | None
-    boolean: bool | None = None
+    boolean: bool | None
+    concept: Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class Item:
 
     `link` is its linkId in our Questionnaire; `by_code` finds an option (historic codes too), `by_score` the printed one.
     `low` and `high` are the least and the highest score that can enter a sum; `whole`: only integers are answers.
+    `concept`: the code of its Observation. Shared, not to be changed.
     """
 
     id: str
@@ -58,6 +62,7 @@ class Item:
     low: Number
     high: Number
     whole: bool
+    concept: Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,11 @@ class Part:
     need: int
     when: Condition | None = None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is one item, as it stands."""
+        return not self.is_score and self.when is None and len(self.refs) == 1 and self.weight == 1 and self.minus == 0
+
 
 @dataclass(frozen=True, slots=True)
 class Level:
@@ -153,6 +163,7 @@ class Rule:
     """How one score comes about. `kind`: "number" from parts, "boolean" from `holds`, "level" from levels, "profile" (no total).
 
     A number is multiplied by `multiply` and read in `table` where there is one. `items`: all it can use, in order.
+    `plain`: the items of a score that simply adds them up, else empty.
     """
 
     code: str
@@ -161,6 +172,7 @@ class Rule:
     codes: tuple[Code, ...]
     items: tuple[str, ...]
     parts: tuple[Part, ...]
+    plain: tuple[str, ...]
     multiply: Number
     table: Mapping[Number, Number] | None
     low: Number
@@ -172,6 +184,7 @@ class Rule:
     holds: Condition | None
     levels: tuple[Level, ...]
     source: tuple[str, ...]
+    concept: Json
 
 
 @dataclass(frozen=True, slots=True)

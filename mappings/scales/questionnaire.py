@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from mappings.scales.answers import ORDINAL
+from mappings.scales.assembly import ORDINAL
 from mappings.scales.expression import expression, total_link
 from mappings.scales.parts import Code, Item, Option, Rule
 from mappings.scales.scale import Scale

@@ -7,7 +7,7 @@ from mappings.knowledge import KnowledgeError, Path
 from mappings.scales.assembly import sources, whole
 from mappings.scales.condition import Condition, Number, condition
 from mappings.scales.parts import Band, Code, Cutoff, Item, Level, Missing, Part, Rule, Screen
-from mappings.vocabulary import LOINC, SNOMED, Json
+from mappings.vocabulary import LOINC, OURS, SNOMED, Json
 
 _SYSTEMS = {"LOINC": LOINC, "SNOMED": SNOMED}
 _COMPLETE = Missing(0, "none", "none", "", ())
@@ -27,14 +27,14 @@ def rules(data: Json, items: Mapping[str, Item]) -> tuple[Rule, ...]:
     for at, name in enumerate(names):
         if name in names[:at] or (name != data["id"] if at == 0 else not name.startswith(data["id"] + ".")):
             raise KnowledgeError("the first score is named as the scale, others scale.name, each once", ("scores", at, "id"))
-    return _Builder(data["id"], listed, items).all()
+    return _Builder(data, listed, items).all()
 
 
 class _Builder:
     """Builds each score after those it rests on."""
 
-    def __init__(self, scale_id: str, listed: list[Json], items: Mapping[str, Item]) -> None:
-        self._id, self._listed, self._items = scale_id, listed, items
+    def __init__(self, scale: Json, listed: list[Json], items: Mapping[str, Item]) -> None:
+        self._scale, self._listed, self._items = scale, listed, items
         self._names = [each["id"] for each in listed]
         self._known, self._built, self._open = frozenset(self._names), dict[str, Rule](), list[str]()
 
@@ -73,11 +73,13 @@ class _Builder:
         step = 1 if all(isinstance(value, int) for value in (low, high)) else 0.1
         return Rule(
             code=data["id"], title=data["title"], kind=kind, codes=codes(data.get("codes", [])),  # type: ignore[arg-type]
-            items=self._used(parts, holds, levels), parts=parts, multiply=multiply, table=table, low=low, high=high,
+            items=self._used(parts, holds, levels), parts=parts,
+            plain=_plain(parts), multiply=multiply, table=table, low=low, high=high,
             missing=_missing(data.get("missing"), (*path, "missing"), len(parts)),
             bands=_bands(data.get("bands"), (*path, "bands"), data["id"], low, high, step),
             cutoffs=tuple(_cutoff(each, (*path, "cutoffs", at), low, high) for at, each in enumerate(data.get("cutoffs", ()))),
             screen=self._screen(data.get("screen"), (*path, "screen")), holds=holds, levels=levels, source=sources(data),
+            concept=_concept(data, _title(self._scale, data)),
         )  # fmt: skip
 
     def _part(self, data: str | Json, path: Path) -> Part:
@@ -151,6 +153,19 @@ def _table_ends(table: dict[Number, Number], low: Number, high: Number, path: Pa
     if any(rises) and not all(rises):
         raise KnowledgeError("the table is not monotone", (*path, str(sorted(table)[rises.index(not rises[0]) + 1])))
     return min(values), max(values)
+
+
+def _plain(parts: tuple[Part, ...]) -> tuple[str, ...]:
+    return tuple(part.refs[0] for part in parts) if all(part.is_plain for part in parts) else ()
+
+
+def _title(scale: Json, data: Json) -> str:
+    return f"{scale['title'] if data['id'] == scale['id'] else scale['short'] + ':'} {data['title']}"
+
+
+def _concept(data: Json, text: str) -> Json:
+    loinc = [{"system": LOINC, "code": code.code} for code in codes(data.get("codes", [])) if code.system == LOINC]
+    return {"coding": [*loinc, {"system": OURS, "code": data["id"], "display": text}], "text": text}
 
 
 def _missing(data: Json | None, path: Path, parts: int) -> Missing:

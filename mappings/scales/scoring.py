@@ -89,10 +89,10 @@ def _item_score(item: Item, answers: Answers) -> ItemScore:
 
 def _total(scale: Scale, rule: Rule, sheet: Sheet) -> Total:
     value = sheet.value(rule.code)
-    used = tuple(scale.by_id[name].link for name in rule.items if name in sheet.answered and name not in sheet.set_aside)
-    missing = tuple(name for name in rule.items if sheet.lacks(name)) if rule.kind != "profile" else ()
-    if value.missing is not None:
-        missing = value.missing
+    used = tuple([scale.by_id[name].link for name in rule.items if name in sheet.answered and name not in sheet.set_aside])
+    missing = value.missing
+    if missing is None:
+        missing = tuple([name for name in rule.items if sheet.lacks(name)]) if sheet.lacking and rule.kind != "profile" else ()
     level = rule.levels[len(rule.levels) - 1 - int(value.number)] if rule.levels and value.number is not None else None
     band = _band(rule, value.number)
     verdicts = _verdicts(rule, value, band, level, sheet)
