@@ -15,11 +15,46 @@ from typing import Any
 Json = dict[str, Any]
 
 KEPT = [
-    "Patient", "RelatedPerson", "Practitioner", "PractitionerRole", "Organization", "Location", "CareTeam", "Encounter",
-    "Condition", "Procedure", "FamilyMemberHistory", "AllergyIntolerance", "Questionnaire", "QuestionnaireResponse", "Observation", "Specimen",
-    "DiagnosticReport", "Medication", "MedicationRequest", "MedicationStatement", "CarePlan", "PlanDefinition", "Goal", "Task",
-    "ServiceRequest", "DetectedIssue", "RiskAssessment", "Flag", "Communication", "DocumentReference", "Consent", "Provenance",
-    "AuditEvent", "Device", "Group", "List", "Bundle", "CodeSystem", "ValueSet", "SearchParameter",
+    "Patient",
+    "RelatedPerson",
+    "Practitioner",
+    "PractitionerRole",
+    "Organization",
+    "Location",
+    "CareTeam",
+    "Encounter",
+    "Condition",
+    "Procedure",
+    "FamilyMemberHistory",
+    "AllergyIntolerance",
+    "Questionnaire",
+    "QuestionnaireResponse",
+    "Observation",
+    "Specimen",
+    "DiagnosticReport",
+    "Medication",
+    "MedicationRequest",
+    "MedicationStatement",
+    "CarePlan",
+    "PlanDefinition",
+    "Goal",
+    "Task",
+    "ServiceRequest",
+    "DetectedIssue",
+    "RiskAssessment",
+    "Flag",
+    "Communication",
+    "DocumentReference",
+    "Consent",
+    "Provenance",
+    "AuditEvent",
+    "Device",
+    "Group",
+    "List",
+    "Bundle",
+    "CodeSystem",
+    "ValueSet",
+    "SearchParameter",
 ]
 LICENSE = "CC0-1.0"
 INHERITED = {"ele-1", "ext-1", "dom-2", "dom-3", "dom-4", "dom-5", "dom-6"}
@@ -179,9 +214,7 @@ def write(path: Path, head: Json, **content: Any) -> None:
     """One generated file: a line for each entry, so that a new package shows as a readable difference."""
     lines = ["{"] + [f' "{key}": {json.dumps(value, ensure_ascii=False)},' for key, value in head.items()]
     for name, value in content.items():
-        rows = [compact(entry) for entry in value] if isinstance(value, list) else [
-            f"{json.dumps(key)}: {compact(entry)}" for key, entry in value.items()
-        ]
+        rows = [compact(entry) for entry in value] if isinstance(value, list) else [f"{json.dumps(key)}: {compact(entry)}" for key, entry in value.items()]
         brackets = "[]" if isinstance(value, list) else "{}"
         lines.append(f' "{name}": {brackets[0]}\n  ' + ",\n  ".join(rows) + f"\n {brackets[1]},")
     lines[-1] = lines[-1].rstrip(",")

@@ -28,8 +28,4 @@ def build(data: Json, parameters: Mapping[str, Sequence[Parameter]]) -> Compartm
 def people(compartment: Compartment, type: str, values: Iterable[IndexValue]) -> set[str]:
     """The references to a Patient, as written, that put a resource with these index values into someone's compartment."""
     names = compartment.get(type, ())
-    return {
-        value.reference
-        for value in values
-        if isinstance(value, Ref) and value.param in names and value.type == "Patient" and value.reference is not None
-    }
+    return {value.reference for value in values if isinstance(value, Ref) and value.param in names and value.type == "Patient" and value.reference is not None}

@@ -15,9 +15,7 @@ END = 2**62
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
 _EPOCH = date(1970, 1, 1).toordinal()
-_FORM = re.compile(
-    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(Z|[+-]\d\d:\d\d)?)?)?)?", re.ASCII
-)
+_FORM = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?(Z|[+-]\d\d:\d\d)?)?)?)?", re.ASCII)
 
 
 def range_of(text: str) -> Range:

@@ -9,8 +9,8 @@ from typing import Any
 
 from mappings.knowledge import KnowledgeError
 from mappings.r4 import comparison, narrative
-from mappings.r4.path_evaluation import Compiled, compile_expression
-from mappings.r4.structures import Constraint
+from mappings.r4.path_evaluation import Compiled, Node, Scope, compile_expression, truth
+from mappings.r4.structures import Constraint, Structures
 from mappings.vocabulary import Json
 
 ELSEWHERE = frozenset({"ele-1", "dom-2", "dom-3", "dom-4", "dom-5", "ref-1", "txt-1", "txt-2"})
@@ -18,6 +18,10 @@ ELSEWHERE = frozenset({"ele-1", "dom-2", "dom-3", "dom-4", "dom-5", "ref-1", "tx
 
 NOT_CHECKED = frozenset({"ctm-1"})
 """Invariants of kept types that are not checked: ctm-1 needs the resource that a reference leads to."""
+
+
+MAY_BE_OPEN = frozenset({"inv-1", "ras-2"})
+"""Invariants that hold when they cannot be decided: dates of different precision (Task inv-1), no probability at all (ras-2)."""
 
 
 @lru_cache(maxsize=1024)
@@ -37,6 +41,18 @@ def is_checked(constraint: Constraint) -> bool:
 def by_hand(constraint: Constraint) -> Callable[[Json], bool] | None:
     """The hand-written function of a constraint; it says whether the constraint holds for an element."""
     return BY_HAND.get(constraint.key)
+
+
+def holds(structures: Structures, constraint: Constraint, node: Node, resource: Node) -> bool:
+    """Whether a constraint holds for an element (`node`) of `resource`. Like other validators, {} counts as a failure."""
+    function = by_hand(constraint)
+    if function is not None:
+        return function(node.value)
+    expression = compiled(constraint.expression)
+    if expression is None:
+        return True
+    decided = truth(expression(Scope(structures, resource, resource), [node]))
+    return decided is True or (decided is None and constraint.key in MAY_BE_OPEN)
 
 
 def _items(value: Any) -> list[Any]:
@@ -109,6 +125,7 @@ BY_HAND: dict[str, Callable[[Json], bool]] = {
     "bdl-3": _entries_have("request", "batch", "transaction", "history"),
     "bdl-4": _entries_have("response", "batch-response", "transaction-response", "history"),
     "bdl-7": _full_urls,
+    "bdl-8": lambda entry: "/_history/" not in str(entry.get("fullUrl", "")),
     "que-2": _distinct("item", "linkId"),
     "csd-1": _distinct("concept", "code"),
 }

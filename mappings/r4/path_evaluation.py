@@ -63,11 +63,6 @@ def compile_tree(tree: fhirpath.Tree) -> Compiled:
             return _call(inner, name, arguments)
 
 
-def is_false(nodes: Nodes) -> bool:
-    """Whether a result is certainly false; an empty one is not (it could not be decided)."""
-    return len(nodes) == 1 and nodes[0].value is False
-
-
 def children(scope: Scope, node: Node, name: str) -> Nodes:
     """The elements called `name` of one node: choices by their stem, primitives with their sibling."""
     value, found = node.value, []

@@ -10,10 +10,7 @@ from dataclasses import dataclass
 _YEAR = "(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])"
 _LEAP = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
 _MONTH = "(?:0[1-9]|1[0-2])"
-_DAY = (
-    f"(?:{_YEAR}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
-    f"|{_LEAP}-02-29)"
-)
+_DAY = f"(?:{_YEAR}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))|{_LEAP}-02-29)"
 _CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\\.[0-9]{1,18})?"
 _ZONE = "(?:Z|[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00))"
 _TEXT = "[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f]+"
@@ -58,9 +55,7 @@ PRIMITIVES: dict[str, Primitive] = {
     ),
     "instant": Primitive("string", "YYYY-MM-DDThh:mm:ss with a time zone, of a day that exists", f"{_DAY}T{_CLOCK}{_ZONE}"),
     "time": Primitive("string", "hh:mm:ss without a zone", _CLOCK),
-    "base64Binary": Primitive(
-        "string", "base64", "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})"
-    ),
+    "base64Binary": Primitive("string", "base64", "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})"),
     "xhtml": Primitive("string", "a div in the XHTML namespace"),
 }
 COMPILED = {name: re.compile(primitive.pattern) for name, primitive in PRIMITIVES.items() if primitive.pattern}

@@ -40,9 +40,7 @@ def leftovers(structures: Structures, type: str) -> tuple[Constraint, ...]:
     """The invariants of a resource type that its schema does not carry: to be judged on the whole resource after it."""
     structure = structures.types[type]
     return tuple(
-        c
-        for c in structure.constraints
-        if c.key not in invariants.ELSEWHERE and invariants.is_checked(c) and _carried(structures, structure, c) is None
+        c for c in structure.constraints if c.key not in invariants.ELSEWHERE and invariants.is_checked(c) and _carried(structures, structure, c) is None
     )
 
 
@@ -147,8 +145,7 @@ def _item(structures: Structures, element: Element, kind: str, definitions: Json
 def _bound(systems: Any) -> Json:
     """A concept all of whose codings are of the value set; a mixed one is left to the walk."""
     codings = [
-        {"properties": {"system": {"enum": [system]}, "code": {"enum": sorted(codes)}}, "required": ["system", "code"]}
-        for system, codes in systems.items()
+        {"properties": {"system": {"enum": [system]}, "code": {"enum": sorted(codes)}}, "required": ["system", "code"]} for system, codes in systems.items()
     ]
     return {"required": ["coding"], "properties": {"coding": {"minItems": 1, "items": {"anyOf": codings}}}}
 
@@ -182,6 +179,9 @@ def _carried(structures: Structures, structure: Structure, constraint: Constrain
 
 
 def _guarded(structure: Structure, constraint: Constraint) -> Json:
+    """The keyword that calls an invariant's function, behind what a schema can tell sooner."""
+    if constraint.key == "bdl-8":
+        return {"properties": {"fullUrl": {"not": {"pattern": "/_history/"}}}}
     judged: Json = {"invariant": [structure.name, constraint.key]}
     if constraint.key in ("per-1", "rng-2"):
         first, second = ("start", "end") if constraint.key == "per-1" else ("low", "high")

@@ -39,9 +39,7 @@ class Parameter:
     components: tuple[Component, ...] = ()
 
 
-def compile_parameters(
-    definitions: Iterable[Json], structures: Structures, types: Sequence[str]
-) -> Mapping[str, tuple[Parameter, ...]]:
+def compile_parameters(definitions: Iterable[Json], structures: Structures, types: Sequence[str]) -> Mapping[str, tuple[Parameter, ...]]:
     """For each resource type its parameters, ordered by name. `definitions` are SearchParameter resources (JSON).
 
     Raises KnowledgeError, with the path into the definition, for one that cannot be compiled or claims a name twice.

@@ -70,16 +70,13 @@ def build(structures: Json, value_sets: Json) -> Structures:
     raw = structures["types"]
     types = {name: _structure(name, entry, raw) for name, entry in raw.items()}
     sets = {
-        url: None if systems is None else {system: frozenset(codes) for system, codes in systems.items()}
-        for url, systems in value_sets["value_sets"].items()
+        url: None if systems is None else {system: frozenset(codes) for system, codes in systems.items()} for url, systems in value_sets["value_sets"].items()
     }
     return Structures(types, sets)
 
 
 def _structure(name: str, entry: Json, raw: Json) -> Structure:
-    elements = {
-        element_name.removesuffix("[x]"): _element(element_name, element) for element_name, element in entry.get("elements", {}).items()
-    }
+    elements = {element_name.removesuffix("[x]"): _element(element_name, element) for element_name, element in entry.get("elements", {}).items()}
     by_key = {key: (element, kind) for element in elements.values() for key, kind in element.keys}
     return Structure(name, entry["kind"], entry.get("base", ""), elements, by_key, _inherited(name, raw))
 
@@ -104,9 +101,7 @@ def _element(name: str, entry: Json) -> Element:
     else:
         keys = tuple((name, kind) for kind in kinds)
     many = entry["max"] not in ("0", "1")
-    return Element(
-        stem, entry["min"], many, entry["max"] != "0", keys, tuple(entry.get("targets", ())), entry.get("values"), _constraints(entry)
-    )
+    return Element(stem, entry["min"], many, entry["max"] != "0", keys, tuple(entry.get("targets", ())), entry.get("values"), _constraints(entry))
 
 
 def is_primitive(kind: str) -> bool:

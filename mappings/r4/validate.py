@@ -7,8 +7,8 @@ import jsonschema_rs
 
 from mappings.outcome import Issue
 from mappings.r4 import invariants, schema, walk
-from mappings.r4.path_evaluation import Node, Scope, is_false
-from mappings.r4.structures import Constraint, Structures
+from mappings.r4.path_evaluation import Node
+from mappings.r4.structures import Structures
 from mappings.vocabulary import Json
 
 
@@ -21,9 +21,7 @@ class Validator:
         keywords = {"invariant": _invariant_keyword(structures), "narrative": _Narrative}
         # One schema for all types, entered through a member named like the type: compiling one per type takes 20 times as long.
         members = {name: {"$ref": f"#/definitions/{name}"} for name in types}
-        self._schema = jsonschema_rs.Draft4Validator(
-            definitions | {"properties": members}, keywords=keywords, pattern_options=jsonschema_rs.RegexOptions()
-        )
+        self._schema = jsonschema_rs.Draft4Validator(definitions | {"properties": members}, keywords=keywords, pattern_options=jsonschema_rs.RegexOptions())
         self._leftovers = {name: schema.leftovers(structures, name) for name in types}
 
     def validate(self, resource: Json) -> list[Issue]:
@@ -54,7 +52,8 @@ class Validator:
             return False
         if not self._schema.is_valid({kind: resource}):
             return False
-        return all(_holds(self._structures, constraint, kind, resource) for constraint in self._leftovers[kind])
+        node = Node(kind, resource)
+        return all(invariants.holds(self._structures, constraint, node, node) for constraint in self._leftovers[kind])
 
     def _one(self, resource: Any, path: str | None) -> list[Issue]:
         return [] if self.is_certainly_valid(resource) else walk.walk(self._structures, resource, path, into_entries=False)
@@ -62,15 +61,6 @@ class Validator:
     @staticmethod
     def _moved(issue: Issue, path: str) -> Issue:
         return Issue(issue.severity, issue.code, issue.text, path + (issue.expression or "").removeprefix("Bundle"))
-
-
-def _holds(structures: Structures, constraint: Constraint, kind: str, value: Json) -> bool:
-    by_hand = invariants.by_hand(constraint)
-    if by_hand is not None:
-        return by_hand(value)
-    compiled = invariants.compiled(constraint.expression)
-    node = Node(kind, value)
-    return compiled is None or not is_false(compiled(Scope(structures, node, node), [node]))
 
 
 def _invariant_keyword(structures: Structures) -> type[Any]:
@@ -85,7 +75,8 @@ def _invariant_keyword(structures: Structures) -> type[Any]:
             self.constraint = of_types.get((self.kind, key)) or of_elements[key]
 
         def validate(self, instance: Any) -> None:
-            if not isinstance(instance, dict) or not _holds(structures, self.constraint, self.kind, instance):
+            node = Node(self.kind, instance)
+            if not isinstance(instance, dict) or not invariants.holds(structures, self.constraint, node, node):
                 raise ValueError("invariant")
 
     return Invariant

@@ -8,7 +8,7 @@ from typing import Any
 
 from mappings.outcome import Issue
 from mappings.r4 import invariants, references
-from mappings.r4.path_evaluation import Node, Scope, is_false
+from mappings.r4.path_evaluation import Node
 from mappings.r4.primitives import PRIMITIVES, is_well_formed
 from mappings.r4.structures import Constraint, Element, Structure, Structures, is_primitive
 from mappings.vocabulary import Json
@@ -246,18 +246,10 @@ class _Walk:
 
     def constraints(self, constraints: tuple[Constraint, ...], kind: str, value: Json, path: str, within: _Within) -> None:
         for constraint in constraints:
-            if constraint.key not in invariants.ELSEWHERE and not self.holds(constraint, kind, value, within):
+            if constraint.key in invariants.ELSEWHERE:
+                continue
+            if not invariants.holds(self.structures, constraint, Node(kind, value), Node("Resource", within.resource)):
                 self.report("invariant", f"{constraint.key}: {constraint.text}", path)
-
-    def holds(self, constraint: Constraint, kind: str, value: Json, within: _Within) -> bool:
-        by_hand = invariants.by_hand(constraint)
-        if by_hand is not None:
-            return by_hand(value)
-        compiled = invariants.compiled(constraint.expression)
-        if compiled is None:
-            return True
-        root = Node("Resource", within.resource)
-        return not is_false(compiled(Scope(self.structures, root, root), [Node(kind, value)]))
 
 
 def _takes_sibling(structure: Structure, known: tuple[Element, str]) -> bool:

@@ -75,7 +75,9 @@ def _seconds(body: bytes) -> float:
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0")),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0")), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0")), inner, max_size=4)
+    ),
     max_leaves=20,
 )
 
