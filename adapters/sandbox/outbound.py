@@ -69,8 +69,10 @@ def is_loopback(host: str) -> bool:
 
 
 async def _capped(response: httpx.Response) -> bytes:
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise CallFailed("The answer is compressed")
     body = b""
-    async for part in response.aiter_raw():
+    async for part in response.aiter_bytes():
         body += part
         if len(body) > LARGEST_ANSWER:
             raise CallFailed("The answer is too large")
