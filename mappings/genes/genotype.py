@@ -53,7 +53,13 @@ class Genotype:
 
 
 def genotype(gene: str, text: str, source_ref: str = "", specimen_date: str | None = None) -> Genotype:
-    """The genotype that a plain text states for a gene: a diplotype, an HLA allele or, where it holds no star, a phenotype."""
+    """The genotype that a plain text states for a gene: a diplotype, an HLA allele or, where it holds no star, a phenotype.
+
+    A gene written with its allele, `HLA-B*15:02`, is the gene, and the text (`positive`) is about that allele.
+    """
+    gene, star, allele = gene.partition("*")
+    if star and parse(gene, allele):
+        text = f"*{allele} {text}" if "*" not in text else text
     found = parse(gene, text)
     if found or ("*" in text and not gene.startswith("HLA")):
         return Genotype(gene, str(found) if found else text, None, source_ref, specimen_date)

@@ -188,7 +188,8 @@ def find(guidances: Iterable[Guidance], interpreted: Sequence[Interpreted], drug
 
 
 def _of_guideline(drug: str, guideline: Guideline, interpreted: Sequence[Interpreted]) -> Iterator[Finding]:
-    given = [tuple(one for one in interpreted if one.gene == gene) or (None,) for gene in guideline.genes]
+    # A result that says nothing must not stand as "No Result" beside one that does.
+    given = [tuple(one for one in interpreted if one.gene == gene and one.keys) or (None,) for gene in guideline.genes]
     seen = set()
     for combination in product(*given):
         people = dict(zip(guideline.genes, combination, strict=True))

@@ -103,6 +103,14 @@ def test_a_gene_given_twice_keeps_both() -> None:
     assert {finding.lookup["CYP2C19"] for finding in cpic} == {"Poor Metabolizer", "Normal Metabolizer"}
 
 
+def test_an_open_second_result_does_not_soften_a_positive_one() -> None:
+    texts = (("HLA-B", "*15:02"), ("HLA-B", "*40:01"), ("HLA-A", "*01:01/*02:01"))
+    found = find(guidances(), [interpret(library(), genotype(gene, text)) for gene, text in texts], "carbamazepine")
+    naive = [finding for finding in found if finding.population == "CBZ naive"]
+    assert [finding.actions for finding in naive] == [("DO_NOT_USE",)]
+    assert naive[0].lookup == {"HLA-A": "*31:01 negative", "HLA-B": "*15:02 positive"}
+
+
 def test_phenytoin_reads_the_diplotype_for_dpwg_and_the_carrier_for_fda() -> None:
     found = told("phenytoin", CYP2C9="*1/*3")
     assert [finding.dose for finding in found if finding.source == "DPWG"] == [{"factor": 0.75}]
