@@ -241,22 +241,23 @@ def _finding(drug: str, guideline: Guideline, row: Row, people: Mapping[str, Int
         actionable=not QUIET.issuperset(row.actions),
         dose=row.dose,
         level=guideline.level,
-        notes=guideline.notes + tuple(_band_note(row, gene, people) for gene, key in lookup.items() if _by_band(people[gene], key)),
+        notes=(*guideline.notes, *_band_notes(row, people, lookup)),
         source_refs=tuple(dict.fromkeys(one.source_ref for one in used if one.source_ref)),
     )
 
 
-def _by_band(one: Interpreted | None, key: str) -> bool:
-    return one is not None and bool(one.possible_scores) and key == one.phenotype
+def _band_notes(row: Row, people: Mapping[str, Interpreted | None], lookup: Mapping[str, str]) -> Iterator[str]:
+    """For genes found by their band: which scores of it this row holds for, the other genes being as they are."""
+    for gene, key in lookup.items():
+        one = people[gene]
+        if one is None or key != one.phenotype:
+            continue
+        fitting = [when[gene] for when in row.when if gene in when and _others_fit(when, people, gene)]
+        scores = [score for score in one.possible_scores if any(score in wanted for wanted in fitting)]
+        if scores:
+            said = "activity score unknown" if one.activity_score is None else "looked up by its band"
+            yield f"{gene}: {said}; this row holds for {', '.join(scores)}."
 
 
-def _band_note(row: Row, gene: str, people: Mapping[str, Interpreted | None]) -> str:
-    """Which scores of the band this row holds for, the other genes being as they are."""
-    one = people[gene]
-    fitting = [
-        when[gene]
-        for when in row.when
-        if gene in when and all(_key(people[other], wanted) is not None for other, wanted in when.items() if other != gene)
-    ]
-    scores = [score for score in (one.possible_scores if one else ()) if any(score in wanted for wanted in fitting)]
-    return f"{gene}: no score with a row of its own; by the band, this row holds for {', '.join(scores) or 'the whole band'}."
+def _others_fit(when: Mapping[str, frozenset[str]], people: Mapping[str, Interpreted | None], gene: str) -> bool:
+    return all(_key(people[other], wanted) is not None for other, wanted in when.items() if other != gene)

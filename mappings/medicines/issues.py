@@ -64,7 +64,7 @@ def detected_issue(found: Finding | Interaction, medicine: Medicine, person: str
     }
     implicated = [medicine.ref] if isinstance(found, Finding) else [ref for ref in found.refs if ref.startswith("Medication")]
     body |= _listed("implicated", [{"reference": ref} for ref in dict.fromkeys(implicated) if ref])
-    body |= _listed("evidence", _evidence(found, evidence_refs))
+    body |= _listed("evidence", _evidence(found, medicine, evidence_refs))
     body["detail"] = _detail(found)
     if found.url:
         body["reference"] = found.url
@@ -89,9 +89,9 @@ def _code(found: Finding | Interaction) -> str:
     return f"Gene-drug guidance ({found.source})" if isinstance(found, Finding) else _KINDS[found.kind]
 
 
-def _evidence(found: Finding | Interaction, evidence_refs: Sequence[str]) -> list[Json]:
+def _evidence(found: Finding | Interaction, medicine: Medicine, evidence_refs: Sequence[str]) -> list[Json]:
     refs = list(dict.fromkeys([*evidence_refs, *(found.source_refs if isinstance(found, Finding) else found.refs)]))
-    details = [{"reference": ref} for ref in refs if ref and not (isinstance(found, Interaction) and ref.startswith("Medication"))]
+    details = [{"reference": ref} for ref in refs if ref and ref != medicine.ref]
     said = "; ".join(f"{gene}: {key}" for gene, key in found.lookup.items()) if isinstance(found, Finding) else found.source
     return [{"code": [concept(text=said)]} | ({"detail": details} if details else {})] if said or details else []
 

@@ -87,7 +87,7 @@ def test_every_population_is_told() -> None:
 def test_phenotype_without_score_returns_every_row_of_the_band() -> None:
     cpic = [finding for finding in told("nortriptyline", CYP2D6="Intermediate Metabolizer") if finding.source == "CPIC"]
     assert {finding.classification for finding in cpic} == {"Moderate", "Optional"}
-    assert all("by the band" in " ".join(finding.notes) for finding in cpic)
+    assert all("activity score unknown" in " ".join(finding.notes) for finding in cpic)
 
 
 def test_genes_not_given_are_no_result_and_nothing_known_tells_nothing() -> None:

@@ -107,22 +107,6 @@ def test_published_phenotypes(gene: str, text: str, phenotype: str, score: str |
     assert (found.phenotype, found.activity_score) == (phenotype, score)
 
 
-# Diplotypes among the alleles of facts/pgx-alleles.json, so many per gene that the source's table has (its `diplotypesInSource`).
-@pytest.mark.parametrize(
-    ("gene", "count"), [("CYP2D6", 15051), ("CYP2C19", 666), ("CYP2B6", 1176), ("CYP2C9", 2850), ("CYP3A4", 78), ("CYP3A5", 21)]
-)
-def test_every_listed_diplotype_is_understood(gene: str, count: int) -> None:
-    alleles = list(library()[gene].alleles)
-    pairs = [(one, two) for at, one in enumerate(alleles) for two in alleles[at:]]
-    assert len(pairs) == count
-    uncertain = {name for name, allele in library()[gene].alleles.items() if allele.function in ("Uncertain function", "Unknown function")}
-    for one, two in pairs[:: max(1, len(pairs) // (2000 * ROUNDS))]:
-        phenotype = read(gene, f"{one}/{two}").phenotype
-        assert phenotype is not None
-        if one in uncertain or two in uncertain:
-            assert phenotype in ("Indeterminate", "Possible Intermediate Metabolizer")
-
-
 REFUSED = [
     "*1/*4/*10",
     "*1x0/*4",
