@@ -1,11 +1,12 @@
 """Genotypes as laboratories send them in FHIR Observations (Genomics Reporting 3.0.0 genotype, older and gene-specific LOINC)."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from mappings.genes.diplotype import parse
+from mappings.genes.gene import Gene
 from mappings.vocabulary import HGNC, LOINC, Json
 
 GENOTYPE: Final = "84413-4"
@@ -66,19 +67,23 @@ def genotype(gene: str, text: str, source_ref: str = "", specimen_date: str | No
     return Genotype(gene, None, text, source_ref, specimen_date)
 
 
-def genotypes_of(observation: Json) -> list[Genotype]:
-    """The genotypes in one Observation: none, when it is another type, withdrawn, not final, or not about a gene's alleles."""
+def genotypes_of(observation: Json, genes: Mapping[str, Gene] | None = None) -> list[Genotype]:
+    """The genotypes in one Observation: none, when it is another type, withdrawn, not final, or not about a gene's alleles.
+
+    `genes` are the knowledge files: their LOINC and HGNC codes are known beside the usual ones.
+    """
     if observation.get("resourceType") != "Observation" or observation.get("status") not in _RESULT:
         return []
     codes = _codes(observation.get("code"), LOINC)
-    by_code = next((GENE_SPECIFIC[code] for code in codes if code in GENE_SPECIFIC), None)
+    files = (genes or {}).values()
+    specific = GENE_SPECIFIC | {loinc: gene.gene for gene in files for loinc in gene.loinc}
+    by_code = next((specific[code] for code in codes if code in specific), None)
     if by_code is None and GENOTYPE not in codes and METABOLISM not in codes:
         return []
     text = _text(observation.get("valueCodeableConcept")) or _string(observation.get("valueString"))
-    gene = by_code or _gene_studied(observation) or _gene_in(text)
-    if gene is None:
-        return []
-    return list(_found(observation, codes, gene, text))
+    hgnc = HGNC_GENES | {gene.hgnc: gene.gene for gene in files if gene.hgnc}
+    name = by_code or _gene_studied(observation, hgnc) or _gene_in(text)
+    return list(_found(observation, codes, name, text)) if name else []
 
 
 def _found(observation: Json, codes: list[str], gene: str, text: str | None) -> Iterator[Genotype]:
@@ -121,13 +126,13 @@ def _gene_in(text: str | None) -> str | None:
     return found[1] if found else None
 
 
-def _gene_studied(observation: Json) -> str | None:
+def _gene_studied(observation: Json, hgnc: Mapping[str, str]) -> str | None:
     for component in observation.get("component", []):
         if GENE_STUDIED in _codes(component.get("code"), LOINC):
             value = component.get("valueCodeableConcept")
             for coding in value.get("coding", []) if isinstance(value, dict) else []:
-                if coding.get("system") in _HGNC_SYSTEMS and coding.get("code") in HGNC_GENES:
-                    return HGNC_GENES[coding["code"]]
+                if coding.get("system") in _HGNC_SYSTEMS and coding.get("code") in hgnc:
+                    return hgnc[coding["code"]]
             return _text(value) or _string(component.get("valueString"))
     return None
 

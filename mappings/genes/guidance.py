@@ -221,7 +221,8 @@ def _key(one: Interpreted | None, wanted: frozenset[str]) -> str | None:
             return key
     if one.phenotype and not wanted.isdisjoint(one.possible_scores):
         return one.phenotype
-    return next(iter(sorted(one.keys & wanted)), ANY if ANY in wanted else None)
+    named = next(iter(sorted(one.keys & wanted)), None)
+    return named or ((one.phenotype or one.allele_status or one.diplotype or ANY) if ANY in wanted else None)
 
 
 def _finding(drug: str, guideline: Guideline, row: Row, people: Mapping[str, Interpreted | None], lookup: Mapping[str, str]) -> Finding:

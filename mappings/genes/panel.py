@@ -7,7 +7,8 @@ from typing import Any
 from mappings.genes.gene import Gene
 from mappings.genes.genotype import Genotype, genotype
 from mappings.genes.guidance import Finding, Guidance, find
-from mappings.genes.phenoconversion import Adjusted, Inhibitors, adjust, notes
+from mappings.genes.inhibitors import Inhibitors
+from mappings.genes.phenoconversion import Adjusted, adjust, notes
 from mappings.genes.phenotype import Interpreted, interpret
 from mappings.medicines.drug import Drugs
 from mappings.medicines.prescription import Medicine, map_concept

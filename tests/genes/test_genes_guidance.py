@@ -80,6 +80,12 @@ def test_sources_disagree_and_are_not_merged() -> None:
     assert found["FDA"] == [("Section 1: therapeutic management", ("NO_RECOMMENDATION",))]
 
 
+def test_a_row_for_any_result_shows_the_persons_own_and_needs_one() -> None:
+    fda = [finding for finding in told("venlafaxine", CYP2D6="*1/*4") if finding.source == "FDA"]
+    assert [finding.lookup for finding in fda] == [{"CYP2D6": "Intermediate Metabolizer"}]
+    assert told("venlafaxine", CYP2D6="No Result") == []
+
+
 def test_every_population_is_told() -> None:
     assert {finding.population for finding in told("atomoxetine", CYP2D6="*1/*1") if finding.source == "CPIC"} == {"adults", "pediatrics"}
 

@@ -9,8 +9,8 @@ import pytest
 
 from mappings.genes.gene import build as build_gene
 from mappings.genes.guidance import build as build_guidance
+from mappings.genes.inhibitors import build as build_inhibitors
 from mappings.genes.panel import Knowledge, medicine_named, panel, written
-from mappings.genes.phenoconversion import build as build_inhibitors
 from mappings.medicines.drug import build as build_drugs
 
 MAPPINGS = Path(__file__).parents[2] / "mappings"

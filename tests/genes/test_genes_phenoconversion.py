@@ -12,7 +12,8 @@ from mappings.genes.gene import build as build_gene
 from mappings.genes.genotype import genotype
 from mappings.genes.guidance import build as build_guidance
 from mappings.genes.guidance import find
-from mappings.genes.phenoconversion import SCHEMA, Adjusted, Inhibitors, adjust, build, notes
+from mappings.genes.inhibitors import SCHEMA, Inhibitors, build
+from mappings.genes.phenoconversion import Adjusted, adjust, notes
 from mappings.genes.phenotype import interpret
 from mappings.knowledge import KnowledgeError
 from mappings.medicines.prescription import Medicine

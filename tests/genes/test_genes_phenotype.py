@@ -245,6 +245,15 @@ def test_no_result_from_what_is_not_final(status: str) -> None:
     assert genotypes_of(observation(status=status)) == []
 
 
+def test_a_gene_file_brings_its_own_codes() -> None:
+    tpmt = build(
+        {"gene": "TPMT", "kind": "presence", "presence": ["*1:01"], "loinc": ["79713-4"], "version": "1", "source": ["a"], "licence": "b"}
+    )
+    tpmt_result = observation(code={"coding": [{"system": "http://loinc.org", "code": "79713-4"}]}, component=[])
+    assert genotypes_of(tpmt_result) == []
+    assert [found.gene for found in genotypes_of(tpmt_result, {"TPMT": tpmt})] == ["TPMT"]
+
+
 def test_other_resources_hold_no_genotype() -> None:
     assert genotypes_of(observation(resourceType="DiagnosticReport")) == []
     assert genotypes_of(observation(code={"coding": [{"system": "http://loinc.org", "code": "44261-6"}]})) == []
