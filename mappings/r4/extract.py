@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from mappings.r4 import path_evaluation, search_routes
-from mappings.r4.index_values import EMITTERS, Composite, Emit, IndexValue, Token, code_of
+from mappings.r4.index_values import EMITTERS, Composite, IndexValue, Token, code_of
 from mappings.r4.path_evaluation import Compiled, Node, Scope
 from mappings.r4.search_parameters import FROM_COLUMNS, Component, Parameter
 from mappings.r4.search_routes import Holds, Hop, Route
@@ -70,10 +70,11 @@ def extractors(parameters: Mapping[str, Sequence[Parameter]], structures: Struct
 
 
 def _visit(tree: _Tree, holder: Json, found: list[IndexValue]) -> None:
-    for key, value in holder.items():
-        branches = tree.get(key)
-        if branches is not None:
-            for branch in branches:
+    # The smaller side is looped over: parts of composites are trees of one or two members.
+    for key in holder if len(holder) < len(tree) else tree:
+        if key in tree and key in holder:
+            value = holder[key]
+            for branch in tree[key]:
                 _follow(branch, value if type(value) is list else (value,), found)
 
 
@@ -122,11 +123,7 @@ def _leaf(name: str, kind: str, route: Route, structures: Structures) -> Add:
     emit = EMITTERS[kind][route.kind]
     if kind == "token" and route.kind == "code" and route.element is not None:
         emit = code_of(_systems(structures, route.element.values))
-    return partial(_emit, emit, name)
-
-
-def _emit(emit: Emit, name: str, item: Any, found: list[IndexValue]) -> None:
-    emit(name, item, found)
+    return partial(emit, name)
 
 
 def _systems(structures: Structures, values: str | None) -> Mapping[str, str]:
@@ -157,13 +154,14 @@ def _composite(parameter: Parameter, structures: Structures) -> Add:
 
     def add(item: Json, found: list[IndexValue]) -> None:
         values = []
-        for tree in parts:
+        # From the last: a code is nearly always there, a value of one type is not.
+        for tree in reversed(parts):
             inner: list[IndexValue] = []
             _visit(tree, item, inner)
             if not inner:
                 return
             values.append(tuple(inner))
-        found.append(Composite(parameter.name, tuple(values)))
+        found.append(Composite(parameter.name, tuple(reversed(values))))
 
     return add
 

@@ -1,7 +1,7 @@
 """The forms that Reference.reference takes (R4 references.html#literal)."""
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 RELATIVE = r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.-]{1,64})(?:/_history/([A-Za-z0-9.-]{1,64}))?"
 _RELATIVE = re.compile(RELATIVE)
@@ -9,8 +9,7 @@ _CONDITIONAL = re.compile(r"([A-Z][A-Za-z]{1,63})\?[^\x00-\x20]+")
 _ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*:[^\x00-\x20]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(NamedTuple):
     """What a reference text says. `type` and `id` where the text has them; `base` is an absolute address in front of them."""
 
     type: str | None = None

@@ -46,7 +46,7 @@ class Validator:
         return self._one(resource, path)
 
     def is_certainly_valid(self, resource: Any) -> bool:
-        """Whether the fast path alone can tell that `resource` is valid."""
+        """Whether the fast path alone can tell that `resource` is valid; of a Bundle, without its entries' resources."""
         kind = resource.get("resourceType") if isinstance(resource, dict) else None
         if not isinstance(kind, str) or kind not in self._leftovers or "contained" in resource:
             return False

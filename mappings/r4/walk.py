@@ -3,6 +3,7 @@
 The compiled schema (schema.py) lets through at once what is certainly valid; everything else is judged here.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ from mappings.vocabulary import Json
 MOST = 100
 """Findings after which the walk stops: a client mends some and asks again."""
 _NAME_LENGTH = 64
+_ENTRY = re.compile(r"Bundle\.entry\[[0-9]+\]\.resource")
 
 
 class _Enough(Exception):
@@ -143,7 +145,7 @@ class _Walk:
         for at, item in enumerate(value if element.many else [value]):
             here = f"{path}[{at}]" if element.many else path
             if kind == "Resource":
-                if not path.endswith(".contained") and (self.into_entries or not path.startswith("Bundle.entry[")):
+                if not path.endswith(".contained") and (self.into_entries or not _ENTRY.fullmatch(here)):
                     self.resource(item, here, None)
                 continue
             structure = self.structures.types[kind]

@@ -61,7 +61,7 @@ def test_lets_through(body: bytes) -> None:
 )
 def test_a_hostile_body_takes_no_time(body: bytes) -> None:
     best = min(_seconds(body) for _ in range(3))
-    assert best < 0.01
+    assert best < 0.03  # 1 ms on a quiet machine
 
 
 def _seconds(body: bytes) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mappings.r4 import invariants
 from mappings.r4.release import Release
 
 OBSERVATION: dict[str, Any] = {
@@ -259,9 +260,6 @@ def test_lets_through(release: Release, resource: dict[str, Any]) -> None:
     assert release.validator.validate(resource) == []
 
 
-KNOWN_WRONG = {"MedicationRequest-medrx0301"}
-
-
 def test_published_examples_are_valid(release: Release, example: dict[str, Any]) -> None:
     assert release.validator.validate(example) == []
 
@@ -295,3 +293,31 @@ def test_the_definitions_state_their_source() -> None:
         data = json.loads(path.read_bytes())
         assert data["license"] == "CC0-1.0"
         assert data["source"]
+
+
+def test_parameters_in_a_bundle_are_looked_into(release: Release) -> None:
+    parameters = {"resourceType": "Parameters", "parameter": [{"name": "a", "resource": PATIENT | {"active": 1}}]}
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": parameters}]}
+    wanted = [("value", "Bundle.entry[0].resource.parameter[0].resource.active")]
+    assert [(i.code, i.expression) for i in release.validator.validate(bundle)] == wanted
+
+
+def test_a_bundle_in_a_bundle_says_where(release: Release) -> None:
+    inner = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": PATIENT | {"active": 1}}]}
+    outer = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": inner}]}
+    assert [i.expression for i in release.validator.validate(outer)] == ["Bundle.entry[0].resource.entry[0].resource.active"]
+
+
+def test_every_invariant_of_the_kept_types_is_checked_but_one(release: Release) -> None:
+    todo, seen, unchecked = list(release.parameters), set(), set()
+    while todo:
+        name = todo.pop()
+        structure = release.structures.types.get(name)
+        if name in seen or structure is None:
+            continue
+        seen.add(name)
+        elements = list(structure.elements.values())
+        constraints = [*structure.constraints, *(c for element in elements for c in element.constraints)]
+        unchecked |= {c.key for c in constraints if not invariants.is_checked(c)}
+        todo.extend(kind for element in elements for _, kind in element.keys)
+    assert unchecked == invariants.NOT_CHECKED
