@@ -25,8 +25,13 @@ class Validator:
         self._leftovers = {name: schema.leftovers(structures, name) for name in types}
 
     def validate(self, resource: Json) -> list[Issue]:
-        """Every error of `resource` (at most walk.MOST of one part), none for a valid one. Never raises for parsed JSON."""
-        return [issue for part in self.parts(resource) for issue in part]
+        """The errors of `resource`, the first walk.MOST of them; none for a valid one. Never raises for parsed JSON."""
+        issues: list[Issue] = []
+        for part in self.parts(resource):
+            issues.extend(part)
+            if len(issues) >= walk.MOST:
+                break
+        return issues[: walk.MOST]
 
     def parts(self, resource: Json) -> Iterator[list[Issue]]:
         """The errors in parts: a Bundle itself, then each entry; anything else in one. Lets others run between the parts."""

@@ -321,3 +321,8 @@ def test_every_invariant_of_the_kept_types_is_checked_but_one(release: Release) 
         unchecked |= {c.key for c in constraints if not invariants.is_checked(c)}
         todo.extend(kind for element in elements for _, kind in element.keys)
     assert unchecked == invariants.NOT_CHECKED
+
+
+def test_findings_in_a_bundle_are_bounded(release: Release) -> None:
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": PATIENT | {"active": 1}}] * 5000}
+    assert len(release.validator.validate(bundle)) == 100
