@@ -222,7 +222,7 @@ def _answer(answer: Answer) -> Response:
 
 def _json(content: Any, status: int = 200, media_type: str = "application/json") -> Response:
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    return Response(json.dumps(content, ensure_ascii=False).encode(), status, headers, media_type=media_type)
+    return Response(json.dumps(content).encode(), status, headers, media_type=media_type)
 
 
 def _handlers() -> Any:
@@ -238,4 +238,7 @@ def _handlers() -> Any:
         code = "not-supported" if error.status_code == 405 else "not-found"
         return _json(outcome(code, "Nothing here answers that"), error.status_code, _FHIR_JSON)
 
-    return {Refused: refused, AuthorisationRefused: unauthorised, HTTPException: other}
+    async def failed(request: Request, error: Exception) -> Response:
+        return _json(outcome("exception", "The sandbox failed"), 500, _FHIR_JSON)
+
+    return {Exception: failed, Refused: refused, AuthorisationRefused: unauthorised, HTTPException: other}

@@ -19,6 +19,7 @@ ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 TOKEN_LIFE_S: Final = 300
 LONGEST_ASSERTION_S: Final = 300
 LONGEST_JTI: Final = 151
+_CLIENT_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 CLINICIAN_SCOPE: Final = "user/CarePlan.cruds user/*.rs"
 
 
@@ -90,7 +91,7 @@ def _scope_text(scope: Any) -> str:
 def _client_id(wanted: Any) -> str:
     if wanted is None:
         return str(uuid4())
-    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", str(wanted)):
+    if not _CLIENT_ID.fullmatch(str(wanted)):
         raise AuthorisationRefused("invalid_client_metadata", "client_id may hold letters, digits and . _ -")
     return str(wanted)
 
@@ -136,9 +137,12 @@ async def _authenticated(hospital: Hospital, assertion: str, stated: str | None)
 def _claimed_client(assertion: str) -> str:
     """The `iss` an assertion claims, read only to find the client whose keys then decide."""
     try:
-        return str(claimed(assertion).get("iss"))
+        issuer = str(claimed(assertion).get("iss"))
     except TokenRefused as error:
         raise AuthorisationRefused("invalid_client", f"The client assertion is refused: {error}") from None
+    if not _CLIENT_ID.fullmatch(issuer):
+        raise AuthorisationRefused("invalid_client", "Unknown client")
+    return issuer
 
 
 def _check_assertion(claims: Json, client_id: str, hospital: Hospital) -> None:
@@ -152,7 +156,7 @@ def _check_assertion(claims: Json, client_id: str, hospital: Hospital) -> None:
         raise TokenRefused("exp must lie in the next five minutes")
     if "nbf" in claims and not (_is_time(claims["nbf"]) and claims["nbf"] <= now):
         raise TokenRefused("nbf lies ahead")
-    if not isinstance(claims.get("jti"), str) or not 0 < len(claims["jti"]) <= LONGEST_JTI:
+    if not isinstance(claims.get("jti"), str) or not 0 < len(claims["jti"]) <= LONGEST_JTI or not claims["jti"].isascii():
         raise TokenRefused("jti is needed")
 
 

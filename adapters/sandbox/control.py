@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 
 from adapters.sandbox import authorisation, faults, intake, interactions, review
-from adapters.sandbox.definitions import modes
-from adapters.sandbox.document import parse
+from adapters.sandbox.definitions import modes, types
+from adapters.sandbox.document import check, parse
 from adapters.sandbox.hospital import Hospital
 from adapters.sandbox.outbound import is_loopback
 from adapters.sandbox.refusal import Json, Refused
@@ -40,9 +40,11 @@ async def json_body(request: Request) -> Any:
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise Refused(415, "invalid", "The body must be application/json")
     try:
-        return json.loads(await request.body())
+        found = json.loads(await request.body())
     except (ValueError, RecursionError):
         raise Refused(400, "structure", "The body is not JSON") from None
+    check(found)
+    return found
 
 
 def add_faults(hospital: Hospital, data: Any) -> list[Json]:
@@ -72,7 +74,10 @@ def load(hospital: Hospital, body: bytes) -> Json:
     All or nothing. Errors: Refused 422 for a resource that has no id, is not kept here, or is not valid.
     """
     data = parse(body)
-    resources = data.get("resources") or [entry.get("resource") for entry in data.get("entry", [])]
+    listed = data.get("resources", data.get("entry"))
+    if not isinstance(listed, list):
+        raise Refused(422, "invalid", "resources or entry must be a list")
+    resources = listed if "resources" in data else [entry.get("resource") if isinstance(entry, dict) else None for entry in listed]
     stored = []
     with hospital.storage.transaction():
         for resource in resources:
@@ -82,7 +87,9 @@ def load(hospital: Hospital, body: bytes) -> Json:
 
 def _loaded(hospital: Hospital, resource: Any) -> str:
     type_ = resource.get("resourceType") if isinstance(resource, dict) else None
-    kind = interactions.kind_of(str(type_))
+    if not isinstance(type_, str) or type_ not in types():
+        raise Refused(422, "not-supported", "A resource of a type that is not kept here")
+    kind = types()[type_]
     intake.check(resource, kind.name)
     if "id" not in resource:
         raise Refused(422, "required", "A loaded resource needs an id", f"{kind.name}.id")

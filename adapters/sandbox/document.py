@@ -17,14 +17,14 @@ class Literal(str):
 def parse(body: bytes) -> Json:
     """One JSON object. Errors: Refused 400 for bad UTF-8, bad JSON, duplicate keys, NaN, NUL, lone surrogates, depth over 50."""
     try:
-        found = json.loads(body.decode("utf-8"), object_pairs_hook=_once, parse_float=Literal, parse_constant=_constant)
+        found = json.loads(body.decode("utf-8"), object_pairs_hook=_once, parse_float=Literal, parse_int=_integer, parse_constant=_constant)
     except UnicodeDecodeError:
         raise Refused(400, "structure", "The body is not UTF-8") from None
     except (ValueError, RecursionError):
         raise Refused(400, "structure", "The body is not strict JSON") from None
     if not isinstance(found, dict):
         raise Refused(400, "structure", "The body is not a JSON object")
-    _walk(found, 1)
+    check(found)
     return found
 
 
@@ -39,6 +39,10 @@ def text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def _integer(text: str) -> Any:
+    return Literal(text) if text == "-0" else int(text)
+
+
 def _once(pairs: list[tuple[str, Any]]) -> Json:
     found = dict(pairs)
     if len(found) != len(pairs):
@@ -50,16 +54,16 @@ def _constant(name: str) -> Any:
     raise ValueError("not a JSON number")
 
 
-def _walk(value: Any, depth: int) -> None:
-    """Depth, NUL and lone surrogates, which Python's parser lets through."""
+def check(value: Any, depth: int = 1) -> None:
+    """Depth, NUL and lone surrogates, which Python's parser lets through. Errors: Refused 400."""
     if depth > DEEPEST:
         raise Refused(400, "structure", "The body is nested too deeply")
     if isinstance(value, dict):
         for key, part in value.items():
-            _walk(key, depth)
-            _walk(part, depth + 1)
+            check(key, depth)
+            check(part, depth + 1)
     elif isinstance(value, list):
         for part in value:
-            _walk(part, depth + 1)
+            check(part, depth + 1)
     elif isinstance(value, str) and any(char == "\0" or "\ud800" <= char <= "\udfff" for char in value):
         raise Refused(400, "structure", "A text holds a character that JSON text may not hold")

@@ -85,7 +85,7 @@ def _occurrences(value: Any, element: list[Any], path: str, kind: str) -> Iterat
         yield path, "must be an array that is not empty"
     else:
         for index, part in enumerate(value):
-            if part is not None:
+            if part is not None or kind in shapes() or kind == "Resource":
                 yield from _one(part, element, f"{path}[{index}]", kind)
 
 

@@ -16,7 +16,7 @@ from adapters.sandbox.scopes import Access
 from adapters.sandbox.storage import Condition, Version
 
 MOST_PER_PAGE = 200
-_RESULT_PARAMETERS = ("_count", "_sort", "_format", "_after", "_summary")
+_RESULT_PARAMETERS = ("_count", "_sort", "_format", "_after", "_summary", "_total")
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 
 

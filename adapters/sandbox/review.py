@@ -47,10 +47,13 @@ def review(data: Any) -> Review:
     if bool(texts["plan"]) == bool(texts["identifier"]):
         raise Refused(422, "invalid", "Either plan or identifier is needed")
     keep = data.get("keep")
+    whole = keep is None or (isinstance(keep, list) and all(type(index) is int for index in keep))
+    if not whole or not isinstance(data.get("modified", {}), dict):
+        raise Refused(422, "invalid", "keep is a list of positions, modified a CarePlan")
     return Review(
         service=str(texts["service"]), decision=data["decision"], reason=texts["reason"] or "", practitioner=texts["reviewer"] or "sandbox-clinician",
         plan_id=texts["plan"], identifier=texts["identifier"], plan=data.get("modified"), note=texts["note"], audience=texts["audience"],
-        keep=tuple(int(index) for index in keep) if isinstance(keep, list) else None,
+        keep=None if keep is None else tuple(keep),
     )  # fmt: skip
 
 
@@ -85,7 +88,10 @@ async def _plan_id(hospital: Hospital, decision: Review, headers: dict[str, str]
     entries = found.get("entry", []) if isinstance(found, dict) else []
     if status != 200 or len(entries) != 1:
         raise Refused(502, "not-found", f"The service answered {status} with {len(entries)} plans of this identifier")
-    return str(entries[0]["resource"]["id"])
+    try:
+        return str(entries[0]["resource"]["id"])
+    except (KeyError, TypeError):
+        raise Refused(502, "invalid", "The service answered with something that is not a searchset") from None
 
 
 async def _modified(hospital: Hospital, decision: Review, plan_id: str, headers: dict[str, str]) -> Json:

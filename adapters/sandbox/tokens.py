@@ -62,7 +62,7 @@ def verified(token: str, jwks: Json) -> Json:
         raise TokenRefused("the algorithm is not that of the key")
     try:
         claims = json.loads(jws.verify(token, jwk.construct(key, algorithm), [algorithm]))
-    except (JOSEError, ValueError, TypeError, KeyError):
+    except (JOSEError, ValueError, TypeError, KeyError, AttributeError, OverflowError):
         raise TokenRefused("the signature does not hold") from None
     if not isinstance(claims, dict):
         raise TokenRefused("the claims are not an object")
