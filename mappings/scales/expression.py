@@ -39,15 +39,23 @@ class _Writer:
     def _answered(self, names: tuple[str, ...]) -> str:
         return f"{self._answer(names)}.count() = {len(names)}"
 
-    def _scores(self, names: tuple[str, ...]) -> str:
-        return self._answer(names) + (".weight()" if self._items[names[0]].options else ".value")
+    def _sum(self, names: tuple[str, ...]) -> str:
+        """The sum of items: answers counted by code, times what they score. No function outside FHIRPath itself is needed."""
+        alike: dict[tuple[tuple[str, Number], ...], list[str]] = {}
+        for name in names:
+            scored = tuple((option.code, option.score) for option in self._items[name].options if option.score is not None)
+            alike.setdefault(scored, []).append(name)
+        terms = [term for scored, group in alike.items() for term in self._terms(scored, tuple(group))]
+        return " + ".join(terms) or "0"
+
+    def _terms(self, scored: tuple[tuple[str, Number], ...], group: tuple[str, ...]) -> list[str]:
+        answer = self._answer(group)
+        if not scored:
+            return [f"{answer}.value.aggregate($this + $total, 0)"]
+        return [f"{answer}.value.where(code = '{code}').count()" + (f" * {_literal(score)}" if score != 1 else "") for code, score in scored if score]
 
     def _number(self, rule: Rule) -> str:
-        if rule.plain:
-            kinds = [tuple(name for name in rule.plain if bool(self._items[name].options) is chosen) for chosen in (True, False)]
-            text = " + ".join(f"{self._scores(names)}.sum()" for names in kinds if names)
-        else:
-            text = " + ".join(f"({self._part(part)})" for part in rule.parts)
+        text = self._sum(rule.plain) if rule.plain else " + ".join(f"({self._part(part)})" for part in rule.parts)
         if rule.multiply != 1:
             text = f"({text}) * {_literal(rule.multiply)}"
         return self._table(text, rule.table) if rule.table is not None else text
@@ -55,11 +63,14 @@ class _Writer:
     def _part(self, part: Part) -> str:
         if part.when is not None:
             return f"iif({self._condition(part.when)}, {_literal(part.weight)}, 0)"
-        text = self._number(self._rules[part.refs[0]]) if part.is_score else self._scores(part.refs)
-        if len(part.refs) > 1:
-            text = f"{text}.{_MAX}"
+        if part.is_score:
+            text = self._number(self._rules[part.refs[0]])
+        elif len(part.refs) > 1:
+            text = f"({' | '.join(f'({self._sum((ref,))})' for ref in part.refs)}).{_MAX}"
+        else:
+            text = self._sum(part.refs)
         if part.minus:
-            text = f"({text} - {_literal(part.minus)})"
+            text = f"({text}) - {_literal(part.minus)}"
         return text if part.weight == 1 else f"({text}) * {_literal(part.weight)}"
 
     @staticmethod
@@ -77,7 +88,7 @@ class _Writer:
 
     def _condition(self, condition: Condition) -> str:
         if condition.kind == "item":
-            return self._compared(f"{self._scores((condition.ref,))}", condition)
+            return self._compared(f"({self._sum((condition.ref,))})", condition)
         if condition.kind == "score":
             return self._compared(f"({self._number(self._rules[condition.ref])})", condition)
         parts = [self._condition(part) for part in condition.parts]

@@ -1,4 +1,7 @@
-"""A scale as a FHIR Questionnaire: items in the published order, none required, and at the end its total as a read-only item."""
+"""A scale as a FHIR Questionnaire: items in the published order, none required, and at the end its total as a read-only item.
+
+A scale without a total (a profile) ends with its subscales.
+"""
 
 from typing import Final
 
@@ -35,8 +38,8 @@ def questionnaire(scale: Scale) -> Json:
         "code": _codes(scale),
         "item": [_question(item) for item in scale.items],
     }
-    if scale.total.kind != "profile":
-        made["item"].append(_total(scale, scale.total))
+    rests = scale.rules if scale.total.kind == "profile" else scale.rules[:1]
+    made["item"] += [_total(scale, rule) for rule in rests if rule.kind != "profile"]
     return made
 
 

@@ -15,9 +15,7 @@ _COMPLETE = Missing(0, "none", "none", "", ())
 
 def codes(data: list[Json]) -> tuple[Code, ...]:
     """The standard codes of an element that were seen in a source; an unverified one stays in the file."""
-    return tuple(
-        Code(_SYSTEMS[each["system"]], each["code"], each["status"], sources(each)) for each in data if each["status"] == "verified"
-    )
+    return tuple(Code(_SYSTEMS[each["system"]], each["code"], each["status"], sources(each)) for each in data if each["status"] == "verified")
 
 
 def rules(data: Json, items: Mapping[str, Item]) -> tuple[Rule, ...]:
@@ -120,9 +118,7 @@ class _Builder:
         chosen = frozenset(used)
         return tuple(name for name in self._items if name in chosen)
 
-    def _range(
-        self, data: Json, path: Path, parts: tuple[Part, ...], multiply: Number, table: dict[Number, Number] | None
-    ) -> tuple[Number, Number]:
+    def _range(self, data: Json, path: Path, parts: tuple[Part, ...], multiply: Number, table: dict[Number, Number] | None) -> tuple[Number, Number]:
         ends = [self._ends(part) for part in parts]
         low, high = whole(sum(each[0] for each in ends) * multiply), whole(sum(each[1] for each in ends) * multiply)
         if table is not None:

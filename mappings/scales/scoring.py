@@ -164,9 +164,7 @@ def _notes(scale: Scale, answers: Answers, sheet: Sheet, totals: tuple[Total, ..
     if total.missing:
         notes.append(_missing_note(scale, total))
     notes += [f"Item {name} was recorded as not assessed; it has no score." for name, given in answers.given.items() if given.score is None]
-    notes += [
-        f"Safety item {name} has no usable answer." for name in _safety_items(scale) if name not in sheet.answered and sheet.lacks(name)
-    ]
+    notes += [f"Safety item {name} has no usable answer." for name in _safety_items(scale) if name not in sheet.answered and sheet.lacks(name)]
     if answers.unknown:
         notes.append(f"{answers.unknown} answered question(s) are not part of this scale and were not used.")
     by_code = {each.code: each for each in totals}

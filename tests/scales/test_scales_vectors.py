@@ -59,7 +59,8 @@ def test_band_edges(name: str) -> None:
         for raw, value, text in rows:
             found = total(score(scale, reaching(scale, code, raw)), code)
             assert (found.value, text in says(found)) == (value, True), (code, raw, says(found))
-            assert found.band is not None and found.band.low <= value <= found.band.high
+            assert found.band is not None
+            assert found.band.low <= value <= found.band.high
 
 
 @pytest.mark.parametrize("name", [name for name, vector in VECTORS.items() if "safety_alone" in vector])
