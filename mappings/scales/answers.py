@@ -218,7 +218,7 @@ def _plain(value: Any) -> Number | None:
 
 def _stated(rule: Rule, raw: list[Json]) -> Number | None:
     """The result that the response claims, as the number a Total would carry; None where it is no such thing."""
-    for each in raw:
+    for each in (each for each in raw if isinstance(each, dict)):
         if "valueBoolean" in each and rule.kind == "boolean":
             return int(each["valueBoolean"])
         code = each.get("valueCoding", {}).get("code")
