@@ -72,7 +72,7 @@ class Sheet:
 
     def _work_out(self, rule: Rule) -> Value:
         if rule.kind == "boolean" and rule.holds is not None:
-            holds = rule.holds.holds(self.item, self.number)
+            holds = rule.holds.holds(self._scores.get, self.number)
             return Value(None if holds is None else int(holds))
         if rule.kind == "level":
             return Value(self._level(rule))
@@ -82,7 +82,7 @@ class Sheet:
 
     def _level(self, rule: Rule) -> Number | None:
         for place, level in enumerate(rule.levels):
-            holds = True if level.when is None else level.when.holds(self.item, self.number)
+            holds = True if level.when is None else level.when.holds(self._scores.get, self.number)
             if holds is None:
                 return None
             if holds:
@@ -130,7 +130,7 @@ class Sheet:
 
     def _part(self, part: Part) -> Number | None:
         if part.when is not None:
-            holds = part.when.holds(self.item, self.number)
+            holds = part.when.holds(self._scores.get, self.number)
             return None if holds is None else part.weight if holds else 0
         if part.is_score:
             number = self.value(part.refs[0]).number
