@@ -1,0 +1,211 @@
+"""What is known of a measure before the first value of a person: one file per measure in priors/, or one a site fitted itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mappings.baseline.grid import Grid, Theta, grid
+from mappings.baseline.levels import KEYS, Levels
+from mappings.baseline.transform import PATTERN, Transform, transform
+from mappings.knowledge import KnowledgeError
+from mappings.vocabulary import LOINC, OURS, SNOMED, Json
+
+_SYSTEMS: Final = {"LOINC": LOINC, "SETPOINT": OURS, "SNOMED": SNOMED}
+_TEXTS: Final[Json] = {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1}
+_NUMBER: Final[Json] = {"type": "number"}
+_POSITIVE: Final[Json] = {"type": "number", "exclusiveMinimum": 0}
+
+
+def _closed(required: list[str], **properties: Any) -> Json:
+    return {"type": "object", "additionalProperties": False, "required": required, "properties": properties}
+
+
+_THETA: Final = _closed(
+    ["mu0", "tau_b2", "sigma0", "s_logsigma", "rho", "L_days", "pi_out"],
+    mu0=_NUMBER,
+    tau_b2={"type": "number", "minimum": 0},
+    sigma0=_POSITIVE,
+    s_logsigma={"type": "number", "minimum": 0, "maximum": 3},
+    rho={"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+    L_days=_POSITIVE,
+    pi_out={"type": "number", "minimum": 0, "maximum": 0.5},
+    kappa={"type": "number", "minimum": 1},
+    c={"type": "number", "exclusiveMinimum": -1, "exclusiveMaximum": 1},
+    shift=_NUMBER,
+    T_days=_POSITIVE,
+    f={"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+    s_rho={"type": "number", "minimum": 0},
+)
+_LEVEL: Final[Json] = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
+
+SCHEMA: Final[Json] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    **_closed(
+        ["measure", "transform", "theta"],
+        measure={"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9.-]{0,63}$"},
+        title={"type": "string", "minLength": 1},
+        short={"type": "string", "minLength": 1},
+        codes={"type": "array", "items": _closed(["system", "code"], system={"enum": list(_SYSTEMS)}, code={"type": "string"}, source=_TEXTS)},
+        unit={"type": "string", "minLength": 1},
+        unit_text={"type": "string", "minLength": 1},
+        units={"type": "object", "additionalProperties": _POSITIVE, "minProperties": 1},
+        transform={"type": "string", "pattern": PATTERN},
+        theta=_THETA,
+        resolution={"type": "number", "minimum": 0},
+        levels=_closed(list(KEYS), **dict.fromkeys(KEYS, _LEVEL)),
+        minimum=_NUMBER,
+        maximum=_NUMBER,
+        population=_closed(
+            ["text", "source"],
+            low=_NUMBER,
+            high=_NUMBER,
+            type={"enum": ["normal", "therapeutic", "recommended"]},
+            applies_to={"type": "string"},
+            text={"type": "string", "minLength": 1},
+            source=_TEXTS,
+        ),
+        critical=_closed(["text", "source"], low=_NUMBER, high=_NUMBER, text={"type": "string", "minLength": 1}, source=_TEXTS),
+        direction={"enum": ["higher-worse", "lower-worse", "both"]},
+        mcid=_POSITIVE,
+        note={"type": "string"},
+        marks={
+            "type": "object",
+            "additionalProperties": _closed(["mark", "how"], mark={"enum": ["verified", "derived", "assumed"]}, how={"type": "string"}, source=_TEXTS),
+        },
+        source=_TEXTS,
+    ),
+}
+"""A file needs `measure`, `transform` and `theta`; the rest says how the measure is coded, shown and bounded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """The range people are usually compared with, in the measure's unit. `meaning`: a code of referencerange-meaning."""
+
+    low: float | None
+    high: float | None
+    text: str
+    meaning: str
+    applies_to: str | None
+    source: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Critical:
+    """Absolute limits in the measure's unit: at or below `low`, at or above `high`. No personal range ever outweighs them."""
+
+    low: float | None
+    high: float | None
+    text: str
+    source: tuple[str, ...]
+
+    def side(self, value: float) -> str | None:
+        """"low", "high" or None."""
+        if self.low is not None and value <= self.low:
+            return "low"
+        return "high" if self.high is not None and value >= self.high else None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How a figure of the prior came about: "verified", "derived" or "assumed", and from what."""
+
+    mark: str
+    how: str
+    source: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """One measure. `units`: accepted UCUM code -> factor to `unit`; `mcid` in `unit`; `resolution` 0 where values are exact."""
+
+    measure: str
+    title: str
+    short: str
+    codes: tuple[tuple[str, str], ...]
+    unit: str
+    unit_text: str
+    units: Mapping[str, float]
+    transform: Transform
+    theta: Theta
+    grid: Grid
+    resolution: float
+    levels: Levels
+    minimum: float | None
+    maximum: float | None
+    population: Population | None
+    critical: Critical | None
+    direction: str
+    mcid: float | None
+    note: str
+    marks: Mapping[str, Mark]
+    source: tuple[str, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether its values are whole numbers, as scores are."""
+        return self.resolution >= 1 and float(self.resolution).is_integer()
+
+
+def build(data: Json) -> Prior:
+    """The prior in `data` (valid against SCHEMA). Errors: KnowledgeError for what a schema cannot see."""
+    shape = _transform(data)
+    theta = Theta(**{name: float(value) for name, value in data["theta"].items()})
+    if theta.s_rho and not theta.rho:
+        raise KnowledgeError("s_rho needs rho above 0", ("theta", "s_rho"))
+    unit = data.get("unit", "1")
+    prior = Prior(
+        measure=data["measure"], title=data.get("title", data["measure"]), short=data.get("short", data.get("title", data["measure"])),
+        codes=tuple((_SYSTEMS[each["system"]], each["code"]) for each in data.get("codes", [])),
+        unit=unit, unit_text=data.get("unit_text", unit), units=data.get("units", {unit: 1.0}),
+        transform=shape, theta=theta, grid=grid(theta), resolution=float(data.get("resolution", 0.0)), levels=_levels(data),
+        minimum=data.get("minimum", shape.low if shape.kind == "logit" else None),
+        maximum=data.get("maximum", shape.high if shape.kind == "logit" else None),
+        population=_population(data.get("population")), critical=_critical(data.get("critical")),
+        direction=data.get("direction", "both"), mcid=data.get("mcid"), note=data.get("note", ""),
+        marks={name: Mark(each["mark"], each["how"], tuple(each.get("source", ()))) for name, each in data.get("marks", {}).items()},
+        source=tuple(data.get("source", ())),
+    )  # fmt: skip
+    _refuse_contradictions(prior)
+    return prior
+
+
+def _transform(data: Json) -> Transform:
+    try:
+        return transform(data["transform"])
+    except ValueError as problem:
+        raise KnowledgeError(str(problem), ("transform",)) from None
+
+
+def _levels(data: Json) -> Levels:
+    given = data.get("levels")
+    if given is None:
+        return Levels()
+    a, b, c, d = (float(given[key]) for key in KEYS)
+    if not a < b < c < d:
+        raise KnowledgeError("the levels must rise", ("levels",))
+    return Levels((a, b, c, d))
+
+
+def _population(data: Json | None) -> Population | None:
+    if data is None:
+        return None
+    return Population(data.get("low"), data.get("high"), data["text"], data.get("type", "normal"), data.get("applies_to"), tuple(data["source"]))
+
+
+def _critical(data: Json | None) -> Critical | None:
+    return None if data is None else Critical(data.get("low"), data.get("high"), data["text"], tuple(data["source"]))
+
+
+def _refuse_contradictions(prior: Prior) -> None:
+    if prior.units.get(prior.unit) != 1:
+        raise KnowledgeError("the measure's own unit must be accepted with factor 1", ("units",))
+    for name, low, high in (
+        ("maximum", prior.minimum, prior.maximum),
+        ("population", prior.population and prior.population.low, prior.population and prior.population.high),
+        ("critical", prior.critical and prior.critical.low, prior.critical and prior.critical.high),
+    ):
+        if low is not None and high is not None and low >= high:
+            raise KnowledgeError("the lower limit must lie below the upper", (name,))
+    if prior.transform.kind == "logit" and (prior.minimum, prior.maximum) != (prior.transform.low, prior.transform.high):
+        raise KnowledgeError("minimum and maximum must be those of the logit", ("transform",))
