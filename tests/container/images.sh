@@ -1,0 +1,94 @@
+# Read by run.sh. The tools, and the two images that a registry would give elsewhere: on a machine that reaches only package
+# mirrors they are made from Debian's packages and carry the names that Dockerfile and compose.yaml use. They live in a storage
+# of our own under $CACHE, so the machine's other images never meet them.
+
+BASE_IMAGE=docker.io/library/python:3.13-slim-trixie
+POSTGRES_IMAGE=docker.io/library/postgres:17-trixie
+PREVIOUS_BUILDS_KEPT_HOURS=168
+
+install_tools() {
+    local tool missing=()
+    for tool in podman buildah runc debootstrap; do
+        command -v "$tool" >/dev/null || missing+=("$tool")
+    done
+    [ "$(id -u)" = 0 ] || fail "building and running images here needs root: sudo make container-test"
+    command -v apt-get >/dev/null || fail "needs a Debian machine: there is no apt-get here"
+    [ ${#missing[@]} = 0 ] && return
+    step "installing ${missing[*]} from the machine's package mirror"
+    apt_get update
+    apt_get install --yes --no-install-recommends "${missing[@]}"
+}
+
+apt_get() {
+    DEBIAN_FRONTEND=noninteractive apt-get -qq "$@" >"$WORK/apt.log" 2>&1 </dev/null || fail_with_log "apt-get $1 failed" "$WORK/apt.log"
+}
+
+# Overlay where the file system can carry it, full copies (vfs) where it cannot.
+configure_storage() {
+    local driver=vfs probe="$CACHE/probe"
+    mkdir -p "$probe"/{lower,upper,work,merged}
+    if mount -t overlay overlay -o "lowerdir=$probe/lower,upperdir=$probe/upper,workdir=$probe/work" "$probe/merged" 2>/dev/null; then
+        umount "$probe/merged"
+        driver=overlay
+    fi
+    rm -rf "$probe"
+    printf '[storage]\ndriver = "%s"\ngraphroot = "%s"\nrunroot = "%s"\n' "$driver" "$CACHE/$driver" "$CACHE/$driver-running" >"$WORK/storage.conf"
+    export CONTAINERS_STORAGE_CONF="$WORK/storage.conf"
+}
+
+# The mirror is whatever this machine's apt uses for Debian itself; it is kept in no file and no image.
+debian_mirror() {
+    local found
+    found=$(apt-get indextargets --format '$(LABEL) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' | awk '$1 == "Debian" && $2 == "main" { print $3; exit }')
+    if [ -z "$found" ]; then
+        apt_get update
+        found=$(apt-get indextargets --format '$(LABEL) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' | awk '$1 == "Debian" && $2 == "main" { print $3; exit }')
+    fi
+    case "$found" in
+        http://* | https://*) printf '%s' "$found" ;;
+        *) fail "apt on this machine names no http(s) mirror of Debian to make the base image from" ;;
+    esac
+}
+
+make_base_images() {
+    podman image exists "$POSTGRES_IMAGE" || {
+        step "making the PostgreSQL image from Debian packages, beside the next steps (about 80 s, once)"
+        bootstrap "$POSTGRES_IMAGE" postgresql &
+        POSTGRES_MAKER=$!
+    }
+    podman image exists "$BASE_IMAGE" || {
+        step "making a stand-in for $BASE_IMAGE (about 80 s, once)"
+        bootstrap "$BASE_IMAGE" python3,python3-venv,ca-certificates
+    }
+}
+
+postgres_image_made() {
+    [ -z "$POSTGRES_MAKER" ] && return
+    step "waiting for the PostgreSQL image"
+    wait "$POSTGRES_MAKER" || fail "the PostgreSQL image could not be made"
+    POSTGRES_MAKER=
+}
+
+bootstrap() {
+    local image=$1 packages=$2 root log mirror proxy
+    root=$(mktemp -d "$WORK/root.XXXXXX")
+    log="$root.log"
+    mirror=$(debian_mirror)
+    proxy=$(apt-config dump --format '%v' Acquire::http::Proxy)
+    [ -n "$proxy" ] && export http_proxy="$proxy" https_proxy="$proxy"
+    debootstrap --variant=minbase --include="$packages" trixie "$root" "$mirror" >"$log" 2>&1 </dev/null || fail_with_log "debootstrap for $image failed" "$log"
+    rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root"/usr/share/doc "$root"/usr/share/man "$root"/etc/apt/sources.list
+    chmod 0755 "$root"
+    tar -C "$root" -c . | podman import - "$image" >"$log" 2>&1 || fail_with_log "importing $image failed" "$log"
+    rm -rf "$root"
+}
+
+build_image() {
+    local mounts=(-v /etc/ssl/certs:/etc/ssl/certs:ro)
+    [ -f /etc/pip.conf ] && mounts+=(-v /etc/pip.conf:/etc/pip.conf:ro)
+    buildah bud --isolation chroot --pull-never --layers --format docker "${mounts[@]}" \
+        --build-arg VERSION="$("$PYTHON" -c 'from importlib.metadata import version; print(version("setpoint"))')" \
+        --build-arg REVISION="$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
+        -t "$IMAGE" . >"$WORK/build.log" 2>&1 </dev/null || fail_with_log "the image does not build" "$WORK/build.log"
+    podman image prune --force --filter "until=${PREVIOUS_BUILDS_KEPT_HOURS}h" >/dev/null 2>&1 || true
+}
