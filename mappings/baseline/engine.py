@@ -101,6 +101,7 @@ def step(prior: Prior, state: State, day: float, value: float, budget: float = B
         raise ValueError(f"{prior.measure}: the value lies outside what this measure can take")
     moved = _moved(prior, state, day)
     expected = _predict(prior, moved, day)
+    value = float(value)
     y = prior.transform.forward(value)
     below, above = prior.levels.calibrated(*tails(expected.mixture, y))
     z = probit(max(_FLOOR, below)) if below < above else -probit(max(_FLOOR, above))
@@ -199,9 +200,10 @@ def _predict(prior: Prior, moved: _Moved, day: float) -> Prediction:
     upper99, _ = quantile(mixture, high99, 2 * mean - lower99)
     back, trait = prior.transform.back, prior.grid.trait
     share = sum(w * each for w, each in zip(moved.weight, moved.paa, strict=True)) / trait if trait else 0.0
+    limits = [_clipped(prior, back(limit)) for limit in (lower95, upper95, lower99, upper99)]
+    span = moved.last - moved.first if moved.n else 0.0
     return Prediction(
-        day, moved.n, *(_clipped(prior, back(limit)) for limit in (lower95, upper95, lower99, upper99)), _clipped(prior, back(mean)),
-        mean, sd, min(1.0, share), moved.last - moved.first if moved.n else 0.0, mixture,
+        day, moved.n, limits[0], limits[1], limits[2], limits[3], _clipped(prior, back(mean)), mean, sd, min(1.0, share), span, mixture
     )  # fmt: skip
 
 

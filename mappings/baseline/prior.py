@@ -153,11 +153,12 @@ def build(data: Json) -> Prior:
     theta = Theta(**{name: float(value) for name, value in data["theta"].items()})
     if theta.s_rho and not theta.rho:
         raise KnowledgeError("s_rho needs rho above 0", ("theta", "s_rho"))
-    unit = data.get("unit", "1")
+    unit: str = data.get("unit", "1")
+    title: str = data.get("title") or data["measure"]
     prior = Prior(
-        measure=data["measure"], title=data.get("title", data["measure"]), short=data.get("short", data.get("title", data["measure"])),
+        measure=data["measure"], title=title, short=data.get("short") or title,
         codes=tuple((_SYSTEMS[each["system"]], each["code"]) for each in data.get("codes", [])),
-        unit=unit, unit_text=data.get("unit_text", unit), units=data.get("units", {unit: 1.0}),
+        unit=unit, unit_text=data.get("unit_text") or unit, units=data.get("units", {unit: 1.0}),
         transform=shape, theta=theta, grid=grid(theta), resolution=float(data.get("resolution", 0.0)), levels=_levels(data),
         minimum=data.get("minimum", shape.low if shape.kind == "logit" else None),
         maximum=data.get("maximum", shape.high if shape.kind == "logit" else None),
@@ -200,11 +201,12 @@ def _critical(data: Json | None) -> Critical | None:
 def _refuse_contradictions(prior: Prior) -> None:
     if prior.units.get(prior.unit) != 1:
         raise KnowledgeError("the measure's own unit must be accepted with factor 1", ("units",))
-    for name, low, high in (
-        ("maximum", prior.minimum, prior.maximum),
-        ("population", prior.population and prior.population.low, prior.population and prior.population.high),
-        ("critical", prior.critical and prior.critical.low, prior.critical and prior.critical.high),
-    ):
+    ends: list[tuple[str, float | None, float | None]] = [("maximum", prior.minimum, prior.maximum)]
+    if prior.population:
+        ends.append(("population", prior.population.low, prior.population.high))
+    if prior.critical:
+        ends.append(("critical", prior.critical.low, prior.critical.high))
+    for name, low, high in ends:
         if low is not None and high is not None and low >= high:
             raise KnowledgeError("the lower limit must lie below the upper", (name,))
     if prior.transform.kind == "logit" and (prior.minimum, prior.maximum) != (prior.transform.low, prior.transform.high):
