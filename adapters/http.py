@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httpcore
 import httpx
@@ -146,7 +146,7 @@ class Outbound:
             if answer.headers.get("content-encoding", "").strip().lower() not in _IDENTITY:
                 raise Unreadable("the answer is compressed, though it was asked not to be", answer)
             received = bytearray()
-            async for chunk in response.aiter_raw():
+            async for chunk in cast(httpx.AsyncByteStream, response.stream):
                 received += chunk
                 if len(received) > most:
                     raise TooLarge("the answer is longer than allowed", answer)
