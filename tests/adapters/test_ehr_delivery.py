@@ -353,7 +353,8 @@ async def test_unknown_outcome_where_the_ehr_cannot_be_searched() -> None:
 
 
 @pytest.mark.parametrize(
-    ("creates", "form"), [(ALL, "CarePlan"), (("Task", "DocumentReference"), "Task"), (("DocumentReference",), "DocumentReference"), (("Communication",), "Communication")]
+    ("creates", "form"),
+    [(ALL, "CarePlan"), (("Task", "DocumentReference"), "Task"), (("DocumentReference",), "DocumentReference"), (("Communication",), "Communication")],
 )
 async def test_the_best_form_that_is_offered(creates: tuple[str, ...], form: str) -> None:
     hospital = Hospital(creates=creates)
