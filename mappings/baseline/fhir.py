@@ -65,8 +65,8 @@ def interpretation(prior: Prior, judgement: Judgement) -> list[Json]:
     where = population_place(prior, judgement.value)
     if judgement.critical and prior.critical:
         found.append(concept(coding(INTERPRETATION, *_CRITICAL[judgement.critical]), text=f"Critical limit: {prior.critical.text}"))
-    elif where:
-        found.append(concept(coding(INTERPRETATION, *_STANDARD[where]), text=f"{where.capitalize()} the population range"))
+    elif where and prior.population:
+        found.append(concept(coding(INTERPRETATION, *_STANDARD[where]), text=f"{where.capitalize()} the {prior.population.name}"))
     if judgement.n:
         found.append(_ours(f"{place(prior, judgement)}-personal-range"))
     return found

@@ -89,6 +89,11 @@ class Population:
     applies_to: str | None
     source: tuple[str, ...]
 
+    @property
+    def name(self) -> str:
+        """"population range", "therapeutic range" or "recommended range"."""
+        return f"{'population' if self.meaning == 'normal' else self.meaning} range"
+
 
 @dataclass(frozen=True, slots=True)
 class Critical:

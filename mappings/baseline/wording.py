@@ -101,7 +101,7 @@ def for_clinician(prior: Prior, judgement: Judgement) -> str:
         by = f"at least {rounded(prior, prior.mcid)}{unit(prior)}" if prior.mcid else "more than short-term variation explains"
         said.append(f"Probability that the level has really changed by {by} against four weeks ago or earlier: {chance(judgement.p_real_change)}.")
     if judgement.outside95:
-        said.append(f"Probability that it is a one-off (a slip, a wrong sample, an exceptional day): {chance(judgement.p_gross_error)}; only a repeat can tell.")
+        said.append(f"Probability of a one-off (a slip, a wrong sample, an exceptional day): {chance(judgement.p_gross_error)}; only a repeat can tell.")
     raised = [_DETECTORS[reason] for reason in judgement.reasons]
     if raised:
         said.append(f"Raised: {'; '.join(raised)}.")
@@ -139,4 +139,4 @@ def _population(prior: Prior, judgement: Judgement) -> str:
         return ""
     low, high = population.low, population.high
     bounds = f"{low} to {high}" if low is not None and high is not None else f"from {low}" if low is not None else f"up to {high}"
-    return f"It lies {where} the population range, {bounds}{unit(prior)} ({population.applies_to or 'adults'})."
+    return f"It lies {where} the {population.name}, {bounds}{unit(prior)} ({population.applies_to or 'adults'})."
