@@ -7,6 +7,7 @@ while TLS still verifies the name. httpx's transports are used without its clien
 
 import asyncio
 import contextlib
+import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -24,6 +25,7 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 _TIMEOUTS: Final = {"connect": 5.0, "read": 15.0, "write": 15.0, "pool": 5.0}
 _BEGUN: Final = ("http11.send_request_headers.started",)
 _IDENTITY: Final = ("", "identity")
+_HOST: Final = re.compile(r"[\w.:-]+")
 _NAMES: Final = {
     "ConnectError": "no connection", "ConnectTimeout": "no connection in time", "PoolTimeout": "no free connection in time",
     "ProxyError": "the proxy refused", "ReadTimeout": "no answer in time", "WriteTimeout": "sending took too long",
@@ -257,7 +259,7 @@ def _checked(url: str) -> httpx.URL:
         target = httpx.URL(url)
     except (httpx.InvalidURL, UnicodeError, TypeError, ValueError):
         raise ForbiddenAddress("the address is not a URL") from None
-    if target.scheme not in ("http", "https") or not target.host or target.userinfo:
+    if target.scheme not in ("http", "https") or not _HOST.fullmatch(target.host) or target.userinfo:
         raise ForbiddenAddress("the address is not a plain http or https URL")
     return target.copy_with(fragment=None)
 
