@@ -1,7 +1,8 @@
 """The code systems and canonical addresses this service speaks in. A code that no source shows is never added here."""
 
+from hashlib import sha1
 from typing import Any, Final
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL
 
 # Canonical base of everything we define. A site's own address never enters a canonical: it would change with the host.
 CANONICAL: Final = "https://setpoint.example/fhir"
@@ -36,6 +37,12 @@ def concept(*codings: Json, text: str | None = None) -> Json:
     return ({"coding": list(codings)} if codings else {}) | ({"text": text} if text else {})
 
 
+_SEED: Final = sha1(NAMESPACE_URL.bytes + f"{CANONICAL}|".encode(), usedforsecurity=False)
+
+
 def identity(*parts: str) -> str:
     """A resource id (RFC 4122 v5 UUID) that the same parts always give: derived content keeps its identity on replay."""
-    return str(uuid5(NAMESPACE_URL, CANONICAL + "|" + "|".join(parts)))
+    seed = _SEED.copy()
+    seed.update("|".join(parts).encode())
+    text = seed.hexdigest()
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{'89ab'[int(text[16], 16) & 3]}{text[17:20]}-{text[20:32]}"

@@ -6,13 +6,16 @@ Rows are compact; the FHIR form is made when somebody reads it. Writes are audit
 import asyncio
 import logging
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from mappings.vocabulary import Json
+from service.audit_search import AuditQuery, audit_row, searchset
 from service.log import event
 from service.store.clock import now_us
 from service.store.opening import Store
-from service.store.unit import Audit, Unavailable
+from service.store.unit import Audit, Stored, Unavailable, instant
 
 if TYPE_CHECKING:
     from service.fhir.call import Call
@@ -73,6 +76,30 @@ class AuditTrail:
             if len(self._rows) < BOUND:
                 self._space.set()
 
+    async def read(self, id_: str, base: str) -> Stored | None:
+        """One AuditEvent, as if it were stored."""
+        if not id_.isdecimal() or len(id_) > 19:
+            return None
+        rows = await self._store.fetch("SELECT id, at, action, interaction, status, kind, ref, person, client, agent, request, body FROM audit WHERE id = $1", (int(id_),))
+        if not rows:
+            return None
+        row = audit_row(rows[0])
+        return Stored(row.id, f"AuditEvent/{row.id}", 1, row.at, False, row.person, orjson.dumps(audit_event(row, base)))
+
+    async def search(self, raw: bytes, person: str | None, base: str) -> bytes:
+        """The searchset of a query over the trail. Errors: 400 naming the parameter."""
+        query = AuditQuery(raw, person, base)
+        rows = [audit_row(row) for row in await self._store.fetch(query.sql, query.values)]
+        return searchset(query, rows, base, lambda row: audit_event(row, base))
+
+    async def record(self, resource: Json, body: bytes, person: str | None, client: str, request: str) -> Audit:
+        """An AuditEvent that a client sent: kept as it is, beside our own rows. Answers its row."""
+        ref = next((entity["what"]["reference"] for entity in resource.get("entity", ()) if "reference" in entity.get("what", {})), None)
+        row = Audit(self._store.mint(), now_us(), resource.get("action", "E"), (resource.get("subtype") or [{}])[0].get("code", ""), 200, "AuditEvent", ref,
+                    person, client, None, request, body)  # fmt: skip
+        await self._store.add_audits([row])
+        return row
+
     async def close(self) -> None:
         """Store what waits."""
         if self._task is not None:
@@ -81,8 +108,10 @@ class AuditTrail:
 
 def audit_event(row: Audit, base: str) -> Json:
     """The FHIR form of one row (R4 auditevent.html); the request id stands as an entity detail."""
-    from service.workflows.clinical_time import iso
-
+    identity: dict[str, Any] = {"id": str(row.id), "meta": {"versionId": "1", "lastUpdated": instant(row.at).decode()}}
+    if row.body is not None:
+        sent: Json = orjson.loads(row.body)
+        return sent | identity | {"meta": sent.get("meta", {}) | identity["meta"]}
     outcome = "0" if row.status < 400 else "4" if row.status < 500 else "8"
     agent: Json = {"requestor": True, "who": {"identifier": {"value": row.client}}}
     if row.agent:
@@ -90,9 +119,9 @@ def audit_event(row: Audit, base: str) -> Json:
     entities: list[Json] = [{"what": {"reference": ref}} for ref in dict.fromkeys((row.ref, row.person)) if ref]
     entities.append({"detail": [{"type": "request", "valueString": row.request}]})
     return {
-        "resourceType": "AuditEvent",
+        "resourceType": "AuditEvent", **identity,
         "type": {"system": "http://terminology.hl7.org/CodeSystem/audit-event-type", "code": "rest"},
         "subtype": [{"system": "http://hl7.org/fhir/restful-interaction", "code": row.interaction}],
-        "action": row.action, "recorded": iso(row.at), "outcome": outcome, "outcomeDesc": str(row.status), "agent": [agent],
+        "action": row.action, "recorded": instant(row.at).decode(), "outcome": outcome, "outcomeDesc": str(row.status), "agent": [agent],
         "source": {"observer": {"identifier": {"value": base}}}, "entity": entities,
     }  # fmt: skip

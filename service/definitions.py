@@ -1,12 +1,14 @@
 """The R4 definitions as this process uses them: validator, extractors, search parameters, kept types. Read once at start."""
 
-import gzip
 import json
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mappings.r4 import structures
+from mappings.r4.extract import extractors
+from mappings.r4.search_parameters import compile_parameters
 from mappings.r4.validate import Validator
 from service.knowledge import Knowledge
 from service.types import Types
@@ -24,8 +26,7 @@ class Definitions(NamedTuple):
 def read_definition(name: str) -> Any:
     """One generated definition file of mappings/r4/definitions."""
     folder = Path(str(files("mappings.r4"))) / "definitions"
-    packed = folder / f"{name}.gz"
-    return json.loads(gzip.decompress(packed.read_bytes()) if packed.exists() else (folder / name).read_bytes())
+    return json.loads((folder / name).read_bytes())
 
 
 def capability() -> dict[str, Any]:
@@ -36,4 +37,11 @@ def capability() -> dict[str, Any]:
 
 def compile_definitions(knowledge: Knowledge) -> Definitions:
     """Compile everything. Errors: KnowledgeError for a custom search parameter that cannot be."""
-    raise NotImplementedError
+    declared = capability()
+    kept = tuple(declared["types"])
+    built = structures.build(read_definition("structures.json"), read_definition("value_sets.json"))
+    listed = [*read_definition("search_parameters.json")["parameters"], *knowledge.search_parameters]
+    compiled = compile_parameters(listed, built, kept)
+    parameters = {kind: {each.name: each for each in own if each.type != "special"} for kind, own in compiled.items()}
+    validator = Validator(built, (*kept, "Parameters", "OperationOutcome"))
+    return Definitions(validator, extractors(compiled, built), Types(declared, parameters), declared)

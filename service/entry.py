@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from service.access import Verifier
+from service.access import Access
 from service.definitions import Definitions, compile_definitions
 from service.house import House, assemble
+from service.keys import Keys
 from service.knowledge import Knowledge, load
 from service.outgoing import outbound
 from service.registry import Registry
@@ -25,11 +26,9 @@ async def open_house(settings: Settings, knowledge: Knowledge | None = None, def
         await migrate(settings.database_url)
         store = await open_store(settings.database_url, settings.statement_timeout_s)
     registry = Registry(store)
-    verifier = None if settings.auth == "open" else Verifier(settings, store, registry, outbound(settings))
-    house = assemble(settings, knowledge, definitions, store, verifier, registry)
-    if verifier is not None:
-        verifier.keys = house.keys
-    return house
+    keys = Keys(store, settings.secret_bytes)
+    access = None if settings.auth == "open" else Access(settings, store, registry, keys, outbound(settings), outbound(settings, allow_private=True))
+    return assemble(settings, knowledge, definitions, store, registry, keys, access)
 
 
 async def is_empty(url: str) -> bool:

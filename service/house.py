@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -28,6 +28,9 @@ from service.types import Types
 from service.workflows.change import Change
 from service.workflows.subjects import matters
 
+if TYPE_CHECKING:
+    from service.access import Access
+
 
 @dataclass(slots=True)
 class House:
@@ -45,6 +48,7 @@ class House:
     audit: AuditTrail
     versions: Versions
     keys: Keys
+    access: Access | None
     metrics: Metrics
     capability: Mapping[str, Any]
     base: str
@@ -100,7 +104,7 @@ class Links:
         return None
 
 
-def assemble(settings: Settings, knowledge: Knowledge, definitions: Definitions, store: Store, verifier: Any | None, registry: Registry) -> House:
+def assemble(settings: Settings, knowledge: Knowledge, definitions: Definitions, store: Store, registry: Registry, keys: Keys, access: Access | None) -> House:
     """Put the parts together."""
     base, types = settings.fhir_base, definitions.types
     links = Links(registry)
@@ -108,7 +112,7 @@ def assemble(settings: Settings, knowledge: Knowledge, definitions: Definitions,
     house = House(
         settings=settings, knowledge=knowledge, store=store, types=types, validator=definitions.validator,
         indexer=Indexer(definitions.extractors, parameters, base), searcher=Searcher(parameters, base, store.dialect, settings.secret_bytes),
-        registry=registry, gate=Gate(verifier, links), audit=AuditTrail(store), versions=Versions(store), keys=Keys(store, settings.secret_bytes),
+        registry=registry, gate=Gate(access.verifier if access else None, links), audit=AuditTrail(store), versions=Versions(store), keys=keys, access=access,
         metrics=Metrics(), capability=definitions.capability, base=base,
     )  # fmt: skip
     links.house = house

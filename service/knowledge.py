@@ -14,7 +14,7 @@ from mappings.baseline import prior
 from mappings.genes import gene, guidance, inhibitors
 from mappings.knowledge import KnowledgeError, line_of
 from mappings.medicines import drug, interactions
-from mappings.scales import scale
+from mappings.scales import scale, wording
 from mappings.suggestions import facts, rule
 from mappings.vocabulary import Json
 
@@ -39,9 +39,9 @@ class Knowledge:
     genes: Mapping[str, gene.Gene]
     guidance: tuple[guidance.Guidance, ...]
     drugs: drug.Drugs
-    interactions: Any
-    inhibitors: Any
-    catalogue: Any
+    interactions: interactions.Interactions
+    inhibitors: inhibitors.Inhibitors
+    catalogue: facts.Catalogue
     rules: tuple[rule.Rule, ...]
     profiles: Mapping[str, profile.Profile]
     search_parameters: tuple[Json, ...]
@@ -56,20 +56,23 @@ class _Reader:
         self.findings: list[str] = []
         self.read: list[str] = []
 
-    def _paths(self, package: str, folder: str) -> Iterator[Path]:
-        ours = {path.name: path for path in sorted(Path(str(files(package))).joinpath(folder).glob("*.json"))}
-        site = {path.name: path for path in sorted((self._site / folder.split("/")[-1]).glob("*.json"))} if self._site else {}
+    def _paths(self, package: str, folder: str, name: str) -> Iterator[Path]:
+        """Our files of a folder, and the site's under `name`; on equal file names the site's stands."""
+        ours = {path.name: path for path in sorted(Path(str(files(package))).joinpath(folder).glob("*.json"))} if folder else {}
+        site = {path.name: path for path in sorted((self._site / name).glob("*.json"))} if self._site else {}
         yield from (ours | site).values()
 
-    def folder(self, package: str, folder: str, schema: Json, build: Callable[[Json], Built]) -> list[Built]:
+    def folder(self, package: str, folder: str, name: str, schema: Json, build: Callable[[Json], Built]) -> list[Built]:
         """Every file of a folder, built; broken ones become findings."""
-        found = [self.file(path, schema, build) for path in self._paths(package, folder)]
+        validator = jsonschema_rs.validator_for(schema)
+        found = [self._file(path, validator, build) for path in self._paths(package, folder, name)]
         return [built for built in found if built is not None]
 
     def one(self, package: str, name: str, schema: Json, build: Callable[[Json], Built]) -> Built | None:
-        return self.file(Path(str(files(package))) / name, schema, build)
+        """One file."""
+        return self._file(Path(str(files(package))) / name, jsonschema_rs.validator_for(schema), build)
 
-    def file(self, path: Path, schema: Json, build: Callable[[Json], Built]) -> Built | None:
+    def _file(self, path: Path, validator: Any, build: Callable[[Json], Built]) -> Built | None:
         self.read.append(path.name)
         text = path.read_text(encoding="utf-8")
         try:
@@ -77,13 +80,10 @@ class _Reader:
         except json.JSONDecodeError as error:
             self.findings.append(f"{path}:{error.lineno}: {error.msg}")
             return None
-        errors = list(jsonschema_rs.validator_for(schema).iter_errors(data))
-        for error in errors:
-            self.findings.append(f"{path}:{line_of(text, tuple(error.instance_path))}: {error.message}")
-        if errors:
-            return None
+        wrong = list(validator.iter_errors(data))
+        self.findings += [f"{path}:{line_of(text, tuple(each.instance_path))}: {each.message}" for each in wrong]
         try:
-            return build(data)
+            return None if wrong else build(data)
         except KnowledgeError as problem:
             self.findings.append(f"{path}:{line_of(text, problem.path)}: {problem.message}")
             return None
@@ -92,22 +92,30 @@ class _Reader:
 _ANY_OBJECT: Json = {"type": "object"}
 
 
+def _same(data: Json) -> Json:
+    return data
+
+
 def load(site: str | None = None) -> Knowledge:
-    """All knowledge. Errors: BrokenKnowledge with every finding."""
+    """All knowledge; `site` is a directory with a site's own files. Errors: BrokenKnowledge with every finding."""
     reader = _Reader(Path(site) if site else None)
-    scales = {built.id: built for built in reader.folder("mappings.scales", "library", scale.SCHEMA, scale.build)}
-    priors = {built.measure: built for built in reader.folder("mappings.baseline", "priors", prior.SCHEMA, prior.build)}
-    genes = {built.name: built for built in reader.folder("mappings.genes", "library", gene.SCHEMA, gene.build)}
-    guidances = tuple(reader.folder("mappings.genes", "guidance", guidance.SCHEMA, guidance.build))
+    words = {worded["scale"]: worded for worded in reader.folder("mappings.scales", "", "wording", wording.SCHEMA, _same)}
+
+    def worded_scale(data: Json) -> scale.Scale:
+        return scale.build(wording.put_on(data, words[data["id"]]) if data["id"] in words else data)
+
+    scales = {built.id: built for built in reader.folder("mappings.scales", "library", "scales", scale.SCHEMA, worded_scale)}
+    priors = {built.measure: built for built in reader.folder("mappings.baseline", "priors", "priors", prior.SCHEMA, prior.build)}
+    genes = {built.gene: built for built in reader.folder("mappings.genes", "library", "genes", gene.SCHEMA, gene.build)}
+    guidances = tuple(reader.folder("mappings.genes", "guidance", "guidance", guidance.SCHEMA, guidance.build))
     drugs = reader.one("mappings.medicines", "drugs.json", drug.SCHEMA, drug.build)
     pairs = reader.one("mappings.medicines", "interactions.json", interactions.SCHEMA, interactions.build)
     inhibiting = reader.one("mappings.genes", "inhibitors.json", inhibitors.SCHEMA, inhibitors.build)
-    catalogue = reader.one("mappings.suggestions", "facts.json", facts.SCHEMA, lambda data: facts.build(data, tuple(scales), tuple(priors)))
-    rules = tuple(reader.folder("mappings.suggestions", "rules", rule.SCHEMA, lambda data: rule.build(data, catalogue))) if catalogue else ()
-    profiles = {built.name: built for built in reader.folder("adapters.ehr", "profiles", profile.SCHEMA, profile.build)}
-    custom = tuple(reader.folder("mappings.r4", "search-parameters", _ANY_OBJECT, lambda data: data))
-    if reader.findings:
+    catalogue = reader.one("mappings.suggestions", "facts.json", facts.SCHEMA, lambda data: facts.build(data, scales.values(), priors.values()))
+    rules = tuple(reader.folder("mappings.suggestions", "rules", "rules", rule.SCHEMA, lambda data: rule.build(data, catalogue))) if catalogue else ()
+    profiles = {built.name: built for built in reader.folder("adapters.ehr", "profiles", "profiles", profile.SCHEMA, profile.build)}
+    custom = tuple(reader.folder("mappings.r4", "search-parameters", "search-parameters", _ANY_OBJECT, _same))
+    if reader.findings or drugs is None or pairs is None or inhibiting is None or catalogue is None:
         raise BrokenKnowledge(reader.findings)
-    assert drugs is not None
     by_code = {code: built for built in priors.values() for code in built.codes}
     return Knowledge(scales, priors, by_code, genes, guidances, drugs, pairs, inhibiting, catalogue, rules, profiles, custom, tuple(reader.read))

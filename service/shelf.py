@@ -5,11 +5,13 @@ They are served and found like any other resource; the API refuses to change the
 
 import orjson
 
+from mappings.baseline.fhir import CONCEPTS
 from mappings.scales.concepts import concepts
 from mappings.scales.questionnaire import questionnaire
 from mappings.suggestions.plan_definition import plan_definition
 from mappings.vocabulary import OURS, Json
 from service.house import House
+from service.knowledge import Knowledge
 from service.store.unit import Unit
 from service.workflows.concepts import OWN_CONCEPTS
 from service.workflows.writes import derived_write
@@ -23,9 +25,17 @@ def resources(house: House) -> list[Json]:
     own: Json = {
         "resourceType": "CodeSystem", "id": "setpoint", "url": OURS, "name": "Setpoint", "title": "Setpoint codes", "status": "active", "content": "complete",
         "caseSensitive": True, "description": "Totals, subscales and items without LOINC codes, the deviation and its parts.",
-        "concept": [*OWN_CONCEPTS, *(concept for scale in knowledge.scales.values() for concept in concepts(scale))],
+        "concept": [*OWN_CONCEPTS, *CONCEPTS, *_measures(knowledge), *(concept for scale in knowledge.scales.values() for concept in concepts(scale))],
     }  # fmt: skip
     return [*map(questionnaire, knowledge.scales.values()), *map(plan_definition, knowledge.rules), own, *knowledge.search_parameters]
+
+
+def _measures(knowledge: Knowledge) -> list[Json]:
+    """Measures that our own codes name and that are no scale."""
+    return [
+        {"code": code, "display": prior.title} for prior in knowledge.priors.values() for system, code in prior.codes
+        if system == OURS and code not in knowledge.scales
+    ]  # fmt: skip
 
 
 async def stock(house: House) -> None:

@@ -37,7 +37,10 @@ class Types:
         self.kept: dict[str, KeptType] = {}
         for name, entry in capability["types"].items():
             interactions = frozenset(entry.get("interactions", capability["interactions"]))
+            declared = entry.get("searches")
             known = {builtin.name: builtin for builtin in BUILTIN} | dict(parameters.get(name, {}))
+            if declared is not None:
+                known = {each: known[each] for each in declared}
             self.kept[name] = KeptType(name, interactions, tuple(entry.get("operations", ())), entry.get("note"), known)
         self.names = frozenset(self.kept)
         self.reserved: frozenset[str] = frozenset()

@@ -14,6 +14,7 @@ from mappings.vocabulary import Json
 from service.deliveries import Clients
 from service.house import House
 from service.log import event
+from service.references import local
 from service.registry import Ehr
 from service.security.backoff import pause
 from service.store.clock import now_us
@@ -89,7 +90,8 @@ class Worker:
         client: EhrClient = await self._clients.client(ehr)
         ledger = await self.outbox.ledger(ehr.name, row.ref)
         item = Item(resource=resource, patient=patient or {}, patient_system=ehr.patient_system or "", safety=row.safety, unknown=row.unknown,
-                    remote=ledger.remote if ledger else None, etag=ledger.etag if ledger else None, form=ledger.form if ledger else None)  # fmt: skip
+                    remote=ledger.remote if ledger else None, etag=ledger.etag if ledger else None, form=ledger.form if ledger else None,
+                    encounter=await self._encounter(resource))  # fmt: skip
         return await client.deliver(item)
 
     async def _version(self, row: OutboxRow) -> Stored | None:
@@ -97,6 +99,13 @@ class Worker:
         if current is None or current.version == row.version:
             return current
         return await self.house.versions.one(current, row.version)
+
+    async def _encounter(self, resource: Json) -> Json | None:
+        """Our Encounter that the resource belongs to, if it names one."""
+        reference = resource.get("encounter", {}).get("reference")
+        stored = await self.house.store.read(local(reference, self.house.base)) if isinstance(reference, str) else None
+        found: Json | None = orjson.loads(stored.body) if stored is not None and not stored.deleted else None
+        return found
 
     async def _person(self, ehr: Ehr, person: str | None, resource: Json) -> tuple[str | None, Json | None]:
         """(why it must not leave now, the Patient it is about)."""

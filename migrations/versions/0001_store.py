@@ -56,8 +56,8 @@ def _index_tables(big: object, small: object) -> None:
     op.create_table("idx_date", _c("param", small), _c("low", big), _c("high", big), _c("rid", big))
     op.create_index("idx_date_low", "idx_date", ["param", "low", "rid"])
     op.create_index("idx_date_high", "idx_date", ["param", "high", "rid"])
-    op.create_table("idx_quantity", _c("param", small), _c("value", sa.Float(53)), _c("system", big), _c("code", _text()), _c("rid", big))
-    op.create_index("idx_quantity_value", "idx_quantity", ["param", "value", "rid"])
+    op.create_table("idx_quantity", _c("param", small), _c("low", sa.Float(53)), _c("high", sa.Float(53)), _c("system", big), _c("code", _text()), _c("rid", big))
+    op.create_index("idx_quantity_value", "idx_quantity", ["param", "low", "rid"])
     op.create_table("idx_uri", _c("param", small), _c("uri", _text()), _c("rid", big))
     op.create_index("idx_uri_value", "idx_uri", ["param", "uri", "rid"])
     for name in ("token", "string", "reference", "date", "quantity", "uri"):

@@ -1,12 +1,13 @@
 """The entries of a batch or transaction Bundle: checked, with their bytes cut out of the body as received."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from mappings.r4.splice import elements, top_members, value_start
+from mappings.r4.splice import top_members, value_start
 from mappings.vocabulary import Json
 from service.errors import Kind, Refusal
 
@@ -65,9 +66,27 @@ def _resource_bytes(body: bytes, count: int) -> list[bytes]:
     for name, start, _ in top_members(body):
         if name != "entry":
             continue
-        for first, _ in elements(body, value_start(body, body.index(b'"', start + 1) + 1)):
-            found.append(_member(body, first, "resource"))
+        array = value_start(body, body.index(b'"', start + 1) + 1)
+        found += [_member(body, first, "resource") for first in _objects(body, array)]
     return found + [b""] * (count - len(found))
+
+
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
+
+
+def _objects(body: bytes, array: int) -> Iterator[int]:
+    """Where each object of the array that begins at `array` begins."""
+    depth = 0
+    for token in _TOKEN.finditer(body, array):
+        word = body[token.start()]
+        if word in b"{[":
+            if depth == 1 and word == ord("{"):
+                yield token.start()
+            depth += 1
+        elif word in b"}]":
+            depth -= 1
+            if depth == 0:
+                return
 
 
 def _member(body: bytes, start: int, wanted: str) -> bytes:

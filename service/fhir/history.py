@@ -30,7 +30,7 @@ async def history(call: Call) -> Answer:
 
 def _window(query: bytes) -> tuple[int, int]:
     """(_count, the version below which the page begins). Errors: 400 naming the parameter."""
-    count, below = 50, 1 << 31
+    count, below = 50, (1 << 31) - 1
     for name, value in parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=True):
         if name in ("_count", "page"):
             if not value.isdecimal() or len(value) > 9 or int(value) < 1:

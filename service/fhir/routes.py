@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from service.errors import Kind, Refusal
-from service.fhir import batch, capabilities, create, delete, history, read, review, search, update, vread
+from service.fhir import baseline, batch, capabilities, create, delete, history, read, review, search, update, vread
 from service.fhir.answer import Answer
 from service.fhir.call import Call
 
@@ -12,12 +12,13 @@ Handler = Callable[[Call], Awaitable[Answer]]
 
 
 class Route(NamedTuple):
-    """One row of the table. `shape`: T a kept type, I an id, V a version, anything else literal."""
+    """One row of the table. `shape`: T a kept type, I an id, V a version, anything else literal. `draws`: also answers images."""
 
     method: str
     shape: str
     interaction: str
     handler: Handler
+    draws: bool = False
 
 
 ROUTES: tuple[Route, ...] = (
@@ -36,6 +37,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "metadata", "capabilities", capabilities.capabilities),
     Route("HEAD", "metadata", "capabilities", capabilities.capabilities),
     Route("POST", "CarePlan/I/$review", "operation", review.review),
+    Route("GET", "Patient/I/$baseline", "operation", baseline.baseline, draws=True),
 )
 _OPEN = {"metadata"}
 """Answered without a token (http.html: capabilities; SMART)."""

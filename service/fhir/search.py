@@ -9,7 +9,7 @@ from service.fhir.call import Call
 from service.fhir.including import included
 from service.search.query import Query
 from service.security.reach import Reach
-from service.store.unit import Stored
+from service.store.unit import Stored, stored_row
 
 
 async def search(call: Call) -> Answer:
@@ -55,7 +55,7 @@ async def found(call: Call, query: Query, reach: Reach) -> bytes:
         return searchset.bundle("searchset", [("self", _link(house.base, query))], _ignored(query), await _total(call, query, person))
     statement = house.searcher.page(query, person)
     rows = await house.store.fetch(statement.sql, statement.params)
-    page = [Stored(*row[:6], bytes(row[6])) for row in rows[: query.count]]
+    page = [stored_row(row) for row in rows[: query.count]]
     links = [("self", _link(house.base, query))]
     if len(rows) > query.count:
         links.append(("next", _link(house.base, query, house.searcher.cursor(query, rows[query.count - 1]))))

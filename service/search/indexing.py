@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from mappings.r4.extract import Date, Number, Quantity, Ref, Text, Token, Uri
+from mappings.r4.index_values import Date, Number, Quantity, Ref, Text, Token, Uri
 from mappings.vocabulary import Json
 from service.references import local
 from service.search.values import fold
@@ -40,15 +40,15 @@ class Indexer:
         string: set[tuple[int, str, str]] = set()
         reference: set[tuple[int, str]] = set()
         date: set[tuple[int, int, int]] = set()
-        quantity: set[tuple[int, float, int, str]] = set()
+        quantity: set[tuple[int, float, float, int, str]] = set()
         uri: set[tuple[int, str]] = set()
         for value in self._extractors[kind].extract(resource):
             if isinstance(value, Token):
-                token.add((self._number(kind, value.param), (value.code or "")[:MAX_TEXT], system_number(value.system or "")))
+                self._token(kind, value, token)
             elif isinstance(value, Ref):
                 self._reference(kind, value, reference, token)
             elif isinstance(value, Date):
-                date.add((self._number(kind, value.param), value.low_us, value.high_us))
+                date.add((self._number(kind, value.param), value.low, value.high))
             elif isinstance(value, Text):
                 text = value.value[:MAX_TEXT]
                 string.add((self._number(kind, value.param), fold(text), text))
@@ -57,10 +57,20 @@ class Indexer:
             elif isinstance(value, Uri):
                 uri.add((self._number(kind, value.param), value.value[:MAX_TEXT]))
             elif isinstance(value, Number):
-                quantity.add((self._number(kind, value.param), float(value.value), 0, ""))
+                low = float(value.value)
+                quantity.add((self._number(kind, value.param), low, low if value.high is None else float(value.high), 0, ""))
         if person is not None and kind != "Patient":
             reference.update((number, person) for number in self._subjects[kind])
         return IndexRows(list(token), list(string), list(reference), list(date), list(quantity), list(uri))
+
+    def _token(self, kind: str, value: Token, token: set[tuple[int, str, int]]) -> None:
+        """A plain code is found with the system its binding implies, and without one."""
+        if value.code is None:
+            return
+        number, code = self._number(kind, value.param), value.code[:MAX_TEXT]
+        token.add((number, code, system_number(value.system or "")))
+        if value.is_implied and value.system:
+            token.add((number, code, 0))
 
     def _reference(self, kind: str, value: Ref, reference: set[tuple[int, str]], token: set[tuple[int, str, int]]) -> None:
         if value.reference and not value.reference.startswith("#"):
@@ -69,8 +79,10 @@ class Indexer:
             system, code = value.identifier
             token.add((self._number(kind, f"{value.param}:identifier"), (code or "")[:MAX_TEXT], system_number(system or "")))
 
-    def _quantity(self, kind: str, value: Quantity, quantity: set[tuple[int, float, int, str]]) -> None:
+    def _quantity(self, kind: str, value: Quantity, quantity: set[tuple[int, float, float, int, str]]) -> None:
         number, system = self._number(kind, value.param), system_number(value.system or "")
-        quantity.add((number, float(value.value), system, value.code or ""))
+        low = float(value.value)
+        high = low if value.high is None else float(value.high)
+        quantity.add((number, low, high, system, value.code or ""))
         if value.unit and value.unit != value.code:
-            quantity.add((number, float(value.value), system, value.unit[:MAX_TEXT]))
+            quantity.add((number, low, high, system, value.unit[:MAX_TEXT]))

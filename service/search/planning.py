@@ -16,7 +16,7 @@ from service.store.numbers import param_number, type_number
 _COLUMNS = "r.rid, r.ref, r.version, r.updated, r.deleted, r.person, r.body"
 _END = {"token": "\U0010ffff", "string": "\U0010ffff", "reference": "\U0010ffff", "uri": "\U0010ffff", "date": (1 << 62), "number": 1e308, "quantity": 1e308}
 _START = {"token": "", "string": "", "reference": "", "uri": "", "date": -(1 << 62), "number": -1e308, "quantity": -1e308}
-_KEY = {"token": "code", "string": "folded", "reference": "target", "uri": "uri", "date": "low", "number": "value", "quantity": "value"}
+_KEY = {"token": "code", "string": "folded", "reference": "target", "uri": "uri", "date": "low", "number": "low", "quantity": "low"}
 
 
 class Statement(NamedTuple):

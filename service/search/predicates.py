@@ -137,11 +137,11 @@ def _compare(prefix: str, found: tuple[float, float, float], bind: Binder) -> st
     exact, low, high = found
     if prefix == "ap":
         margin = max(abs(exact) * 0.1, high - exact)
-        return f"(i.value >= {bind(exact - margin)} AND i.value <= {bind(exact + margin)})"
+        return f"(i.high >= {bind(exact - margin)} AND i.low <= {bind(exact + margin)})"
     if prefix in ("eq", "ne"):
-        return f"{'NOT ' if prefix == 'ne' else ''}(i.value >= {bind(low)} AND i.value < {bind(high)})"
-    sign = {"gt": ">", "sa": ">", "lt": "<", "eb": "<", "ge": ">=", "le": "<="}[prefix]
-    return f"i.value {sign} {bind(exact)}"
+        return f"{'NOT ' if prefix == 'ne' else ''}(i.low >= {bind(low)} AND i.high < {bind(high)})"
+    side = {"gt": "i.high >", "sa": "i.low >", "lt": "i.low <", "eb": "i.high <", "ge": "i.high >=", "le": "i.low <="}[prefix]
+    return f"{side} {bind(exact)}"
 
 
 def _uri(modifier: str | None, value: str, bind: Binder) -> str:

@@ -13,6 +13,8 @@ _DATE = re.compile(
 _NUMBER = re.compile(r"[+-]?\d{1,30}(?:\.\d{0,30})?(?:[eE][+-]?\d{1,3})?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY_US = 86_400_000_000
+_ORDINARY = frozenset("%_&@#*/\\")
+"""Punctuation to Unicode, but not marks that part or join a name: they are kept, so that "m%" finds no "Müller"."""
 
 
 class Range(NamedTuple):
@@ -113,5 +115,5 @@ def fold(text: str) -> str:
     if text.isascii() and text.isalnum():
         return text.lower()
     plain = unicodedata.normalize("NFKD", text.casefold())
-    kept = "".join(char for char in plain if not unicodedata.combining(char) and unicodedata.category(char)[0] != "P")
+    kept = "".join(char for char in plain if not unicodedata.combining(char) and (unicodedata.category(char)[0] != "P" or char in _ORDINARY))
     return " ".join(kept.split())

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from service.store.unit import ANY, Stale, Unit, Write
+from service.store.unit import ANY, Stale, StaleStory, Unit, Write
 
 
 class Standing(NamedTuple):
@@ -49,9 +49,6 @@ def decide(unit: Unit, found: Found, now: int, mint: Callable[[], int]) -> Stale
 
 
 def _first_stale(unit: Unit, found: Found) -> Stale | None:
-    for person, version in unit.persons.items():
-        if found.persons.get(person, 0) != version:
-            return Stale(person, found.persons.get(person, 0))
     for write in unit.writes:
         standing = found.resources.get(write.ref)
         if write.fresh or write.expected == ANY:
@@ -59,6 +56,9 @@ def _first_stale(unit: Unit, found: Found) -> Stale | None:
         version = 0 if standing is None or (standing.deleted and write.expected == 0) else standing.version
         if version != write.expected:
             return Stale(write.ref, version)
+    for person, version in unit.persons.items():
+        if found.persons.get(person, 0) != version:
+            return StaleStory(person, found.persons.get(person, 0))
     return None
 
 

@@ -5,7 +5,7 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 
@@ -17,6 +17,7 @@ from service.store.unit import Audit, GuardFailed, Stored, Unavailable, Unit
 from service.store.writer import GroupWriter, Outcome
 
 DIALECT = "postgresql"
+Result = TypeVar("Result")
 _LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError, OSError)
 _READ = "SELECT rid, ref, version, updated, deleted, person, body FROM resource WHERE ref = ANY($1)"
 _STORY = (
@@ -37,7 +38,7 @@ _INSERTS: dict[str, tuple[str, str]] = {
     "idx_string": ("param, folded, exact, rid", "int,text,text,bigint"),
     "idx_reference": ("param, target, rid", "int,text,bigint"),
     "idx_date": ("param, low, high, rid", "int,bigint,bigint,bigint"),
-    "idx_quantity": ("param, value, system, code, rid", "int,float8,bigint,text,bigint"),
+    "idx_quantity": ("param, low, high, system, code, rid", "int,float8,float8,bigint,text,bigint"),
     "idx_uri": ("param, uri, rid", "int,text,bigint"),
     "person": ("ref, version", "text,int"),
     "story": ("person, kind, key, body", "text,text,text,bytea"),
@@ -102,7 +103,7 @@ def _work(rows: Rows) -> tuple[str, list[Any]] | None:
     params: list[Any] = []
     if rows.updated:
         params += _columns(list(rows.updated.values()))
-    persons = dict(rows.persons)
+    persons: dict[str, int] = dict(rows.persons)
     if persons:
         params += _columns(list(persons.items()))
     for table in tables:
@@ -166,7 +167,7 @@ class PostgresStore:
             return await self.writer.submit(unit)
         return await self._guarded(lambda: self._commit_guarded(unit))
 
-    async def _guarded(self, work: Callable[[], Awaitable[Any]]) -> Any:
+    async def _guarded(self, work: Callable[[], Awaitable[Result]]) -> Result:
         try:
             return await work()
         except (asyncpg.QueryCanceledError, TimeoutError) as error:

@@ -13,7 +13,7 @@ from typing import Any
 from service.store.clock import RidMint, now_us
 from service.store.decision import Found, Standing, decide, persons_to_lock, refs_to_lock
 from service.store.rows import INDEX_TABLES, Rows, collect
-from service.store.unit import Audit, GuardFailed, Stored, Unavailable, Unit
+from service.store.unit import Audit, GuardFailed, Stored, Unavailable, Unit, stored_row
 from service.store.writer import GroupWriter, Outcome
 
 DIALECT = "sqlite"
@@ -26,7 +26,7 @@ _INSERTS = {
     "string": "INSERT INTO idx_string (param, folded, exact, rid) VALUES (?,?,?,?)",
     "reference": "INSERT INTO idx_reference (param, target, rid) VALUES (?,?,?)",
     "date": "INSERT INTO idx_date (param, low, high, rid) VALUES (?,?,?,?)",
-    "quantity": "INSERT INTO idx_quantity (param, value, system, code, rid) VALUES (?,?,?,?,?)",
+    "quantity": "INSERT INTO idx_quantity (param, low, high, system, code, rid) VALUES (?,?,?,?,?,?)",
     "uri": "INSERT INTO idx_uri (param, uri, rid) VALUES (?,?,?)",
     "outbox": (
         "INSERT INTO outbox (id, ehr, ref, version, safety, status, due, attempts, unknown, lease, created, settled, reason) "
@@ -84,7 +84,7 @@ class SqliteStore:
     async def read(self, ref: str) -> Stored | None:
         """The current version under `ref` (it may be a deleted one)."""
         rows = self._nearby("SELECT rid, ref, version, updated, deleted, person, body FROM resource WHERE ref = ?", (ref,))
-        return _stored(rows[0]) if rows else None
+        return stored_row(rows[0]) if rows else None
 
     async def read_many(self, refs: Sequence[str]) -> dict[str, Stored]:
         found: dict[str, Stored] = {}
@@ -92,7 +92,7 @@ class SqliteStore:
             part = refs[start : start + _PAGE]
             marks = ",".join("?" * len(part))
             sql = f"SELECT rid, ref, version, updated, deleted, person, body FROM resource WHERE ref IN ({marks})"
-            found |= {row[1]: _stored(row) for row in self._nearby(sql, part)}
+            found |= {row[1]: stored_row(row) for row in self._nearby(sql, part)}
         return found
 
     async def story(self, person: str) -> list[tuple[str, str, bytes]] | None:
@@ -238,10 +238,6 @@ class SqliteStore:
         started = time.perf_counter()
         self._nearby("SELECT value FROM counter WHERE name = 'node'", ())
         return time.perf_counter() - started
-
-
-def _stored(row: tuple[Any, ...]) -> Stored:
-    return Stored(row[0], row[1], row[2], row[3], bool(row[4]), row[5], row[6])
 
 
 def _numbered(sql: str) -> str:

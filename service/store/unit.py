@@ -23,6 +23,11 @@ class Stored(NamedTuple):
     body: bytes
 
 
+def stored_row(row: Any) -> Stored:
+    """A row of the columns rid, ref, version, updated, deleted, person, body (more may follow)."""
+    return Stored(row[0], row[1], row[2], row[3], bool(row[4]), row[5], bytes(row[6]))
+
+
 class IndexRows(NamedTuple):
     """Index rows of one resource, by table, without the trailing rid."""
 
@@ -30,7 +35,7 @@ class IndexRows(NamedTuple):
     string: Sequence[tuple[int, str, str]] = ()
     reference: Sequence[tuple[int, str]] = ()
     date: Sequence[tuple[int, int, int]] = ()
-    quantity: Sequence[tuple[int, float, int, str]] = ()
+    quantity: Sequence[tuple[int, float, float, int, str]] = ()
     uri: Sequence[tuple[int, str]] = ()
 
 
@@ -139,6 +144,10 @@ class Stale(Exception):
     def __init__(self, ref: str, found: int | None = None) -> None:
         super().__init__(ref)
         self.ref, self.found = ref, found
+
+
+class StaleStory(Stale):
+    """The person's story has moved on: think again from what it is now."""
 
 
 class GuardFailed(Exception):

@@ -33,4 +33,4 @@ class Versions:
 
 def _stored(current: Stored, row: tuple[object, ...]) -> Stored:
     version, updated, deleted, body = row
-    return Stored(current.rid, current.ref, int(version), int(updated), bool(deleted), current.person, bytes(body))  # type: ignore[call-overload, arg-type]
+    return Stored(current.rid, current.ref, int(version), int(updated), bool(deleted), current.person, bytes(body))  # type: ignore[call-overload]

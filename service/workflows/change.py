@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Change:
     """One resource to create, update or delete. `body` holds the received bytes of `resource`.
 
-    `condition`: search criteria of a conditional create. After the commit `revives` says that nothing stood there before.
+    `related`: the Medication that a prescription refers to. `condition`: search criteria of a conditional create. After the commit `revives` says that nothing stood there before.
     """
 
     method: str
@@ -30,6 +30,7 @@ class Change:
     given_id: bool = True
     revives: bool = False
     previous: Json | None = None
+    related: Json | None = None
 
     @property
     def ref(self) -> str:

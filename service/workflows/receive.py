@@ -7,10 +7,12 @@ store everything in one commit that checks the versions read; on conflict again 
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from mappings.vocabulary import Json
 from service.errors import Kind, Refusal
+from service.references import local
 from service.security.reach import Reach
 from service.store.clock import now_us
-from service.store.unit import ANY, Audit, GuardFailed, Stale, Stored, Unit
+from service.store.unit import Audit, GuardFailed, Stale, StaleStory, Stored, Unit
 from service.workflows import people
 from service.workflows.change import Change, Matched, Requester
 from service.workflows.conditions import guard_of
@@ -39,9 +41,9 @@ async def receive(house: "House", changes: list[Change], who: Requester) -> list
         unit = await _think(house, changes, who)
         try:
             await house.store.commit(unit)
+        except StaleStory:
+            continue
         except Stale as stale:
-            if stale.ref in unit.persons:
-                continue
             raise _lost(stale) from None
         except GuardFailed as failed:
             raise Matched(failed.refs) from None
@@ -57,6 +59,7 @@ async def _agree(house: "House", changes: list[Change], who: Requester) -> None:
     new = [change.ref for change in changes if change.kind == "Patient" and change.method != "delete"]
     for change in changes:
         await _agree_one(house, change, who, new)
+        change.related = await _medication(house, change, changes)
 
 
 async def _agree_one(house: "House", change: Change, who: Requester, new: list[str]) -> None:
@@ -73,6 +76,19 @@ async def _agree_one(house: "House", change: Change, who: Requester, new: list[s
         raise Refusal(Kind.FORBIDDEN, "This token speaks for one person only") from None
     if not who.reach.covers(change.person):
         raise Refusal(Kind.FORBIDDEN, "This token speaks for one person only")
+
+
+async def _medication(house: "House", change: Change, changes: list[Change]) -> Json | None:
+    """The Medication that a prescription refers to, from this transaction or the store."""
+    reference = (change.resource or {}).get("medicationReference")
+    if not isinstance(reference, dict) or not isinstance(reference.get("reference"), str):
+        return None
+    ref = local(reference["reference"], house.base)
+    for other in changes:
+        if other.ref == ref:
+            return other.resource
+    stored = await house.store.read(ref)
+    return house.parse_stored(stored.body) if stored is not None and not stored.deleted else None
 
 
 async def _previous(house: "House", change: Change, reach: Reach) -> None:
@@ -154,5 +170,3 @@ def _stored(changes: list[Change], unit: Unit) -> list[Stored]:
         change.revives = change.revives or (change.method == "update" and by_ref[change.ref].version == 1)
     return [by_ref[change.ref].stored() for change in changes]
 
-
-__all__ = ["ANY", "receive"]

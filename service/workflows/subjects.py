@@ -1,7 +1,7 @@
 """Which resources are part of a person's story."""
 
 from mappings.baseline.fhir import codes_of
-from mappings.genes.genotype import is_genotype
+from mappings.genes.genotype import genotypes_of
 from mappings.scales.recognition import is_scored, scale_of
 from mappings.vocabulary import Json
 from service.knowledge import Knowledge
@@ -21,5 +21,5 @@ def _speaks(knowledge: Knowledge, kind: str, resource: Json) -> bool:
     if kind == "QuestionnaireResponse":
         return is_scored(resource) and scale_of(resource, knowledge.scales) is not None
     if kind == "Observation":
-        return any(code in knowledge.priors_by_code for code in codes_of(resource)) or is_genotype(resource)
+        return any(code in knowledge.priors_by_code for code in codes_of(resource)) or bool(genotypes_of(resource))
     return False

@@ -39,7 +39,7 @@ class Telling:
         self._removed: list[Reading] = []
         self._series: dict[str, Series] = {}
         self._bodies: dict[str, Json] = {}
-        self._changes: list[Change] = []
+        self.changes: list[Change] = []
         self.push_refs: dict[str, bool] = {}
 
     def note(self, changes: Iterable[Change]) -> None:
@@ -48,7 +48,7 @@ class Telling:
             self._touched.add(change.ref)
             if change.person != self.story.person:
                 continue
-            self._changes.append(change)
+            self.changes.append(change)
             event = event_of(self.house, change, self.now) if change.method != "delete" else None
             if event is not None:
                 self._events.append(event)
@@ -80,12 +80,12 @@ class Telling:
     def tell(self) -> None:
         """Work out everything that follows."""
         prescribing = Prescribing(self)
-        prescribing.note(self._changes)
+        prescribing.note(self.changes)
         suggesting = Suggesting(self, prescribing)
         for measure in sorted({event.measure for event in self._events} | {reading.measure for reading in self._removed}):
             self._tell_measure(measure, suggesting)
         prescribing.settle()
-        suggesting.settle(self._changes)
+        suggesting.settle(self.changes)
 
     def _tell_measure(self, measure: str, suggesting: Suggesting) -> None:
         series, made, dropped = self._series_of(measure), set[str](), set[str]()
@@ -103,7 +103,9 @@ class Telling:
         for ref in sorted(dropped - made):
             self._withdraw(ref)
         self.story.put_raw("state", measure, series.dump())
-        suggesting.heard(measure, told[-1] if told else None, self._event_for(told), self._gone())
+        newest = told[-1] if told else None
+        fresh = newest is not None and any(event.source == newest.entry.source for event in self._events)
+        suggesting.heard(measure, newest, self._event_for(told), self._gone(), fresh)
 
     def _gone(self) -> set[str]:
         """Sources that no longer give a value."""

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from mappings.r4.parse import splice
+from mappings.r4.splice import splice
 from mappings.vocabulary import OURS, Json
 from service.store.numbers import type_number
 from service.store.unit import ANY, IndexRows, Write

@@ -1,0 +1,85 @@
+"""The paths of the OpenAPI document: one block of FHIR interactions a kept type, then what stands beside FHIR."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from service.openapi_examples import EXAMPLES
+
+Json = dict[str, Any]
+_FHIR = "application/fhir+json"
+_OUTCOME = {"description": "OperationOutcome", "content": {_FHIR: {"schema": {"$ref": "#/components/schemas/OperationOutcome"}}}}
+_ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "pattern": r"^[A-Za-z0-9\-.]{1,64}$"}}
+_VERSION = {"name": "version", "in": "path", "required": True, "schema": {"type": "string", "pattern": "^[0-9]{1,9}$"}}
+_COUNT = {"name": "_count", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 1000}}
+
+
+def paths(capability: Mapping[str, Any]) -> Json:
+    """All paths. `capability` is the capability file."""
+    found: Json = {"/fhir/metadata": {"get": _operation("capabilities", "What this service can do", "CapabilityStatement", security=[])}}
+    found["/fhir"] = {"post": _operation("transaction", "Run a batch or transaction", "Bundle", body="Bundle")}
+    for name, entry in capability["types"].items():
+        found |= _of_type(name, set(entry.get("interactions", capability["interactions"])))
+    found["/fhir/CarePlan/{id}/$review"] = {
+        "post": _operation("review", "Review a suggestion: accept, modify or decline", "CarePlan", [_ID], body="Parameters", example="review")
+    }
+    return found | _beside()
+
+
+def _of_type(name: str, offered: set[str]) -> Json:
+    base, one = f"/fhir/{name}", f"/fhir/{name}/{{id}}"
+    found: Json = {base: {}, one: {}}
+    if "create" in offered:
+        found[base]["post"] = _operation(f"create{name}", f"Create a {name}", name, body=name, created=True)
+    if "search-type" in offered:
+        found[base]["get"] = _operation(f"search{name}", f"Search {name} by any parameter of the capability statement", "Bundle", [_COUNT])
+        form = {"requestBody": {"content": {"application/x-www-form-urlencoded": {"schema": {"type": "object"}}}}}
+        found[f"{base}/_search"] = {"post": _operation(f"searchByPost{name}", f"Search {name} with the parameters in the body", "Bundle") | form}
+    if "read" in offered:
+        found[one]["get"] = _operation(f"read{name}", f"Read a {name}", name, [_ID])
+    if "update" in offered:
+        found[one]["put"] = _operation(f"update{name}", f"Update a {name}, or create it under this id", name, [_ID], body=name, created=True)
+    if "delete" in offered:
+        found[one]["delete"] = _operation(f"delete{name}", f"Delete a {name}; its versions stay", None, [_ID])
+    if "history-instance" in offered:
+        found[f"{one}/_history"] = {"get": _operation(f"history{name}", f"Every version of a {name}", "Bundle", [_ID])}
+    if "vread" in offered:
+        found[f"{one}/_history/{{version}}"] = {"get": _operation(f"vread{name}", f"One version of a {name}", name, [_ID, _VERSION])}
+    return found
+
+
+def _operation(
+    name: str, summary: str, answer: str | None, parameters: list[Json] | None = None, body: str | None = None, created: bool = False,
+    security: list[Json] | None = None, example: str | None = None,
+) -> Json:  # fmt: skip
+    content = {"content": {_FHIR: {"schema": {"$ref": "#/components/schemas/Resource"}}}}
+    done: Json = {"description": answer or "Done"} | (content if answer else {})
+    responses: Json = {"200": done} | ({"201": done} if created else {}) | ({} if answer else {"204": {"description": "Done"}})
+    made: Json = {"operationId": name, "summary": summary, "responses": responses | {"4XX": _OUTCOME, "5XX": _OUTCOME}}
+    if parameters:
+        made["parameters"] = parameters
+    if body:
+        shown = EXAMPLES.get(example or body)
+        schema: Json = {"schema": {"$ref": "#/components/schemas/Resource"}}
+        made["requestBody"] = {"required": True, "content": {_FHIR: schema | ({"examples": {"example": {"value": shown}}} if shown else {})}}
+    if security is not None:
+        made["security"] = security
+    return made
+
+
+def _beside() -> Json:
+    """Tokens, keys, health, metrics."""
+    plain: Json = {"200": {"description": "Done"}}
+    form = {"type": "object", "required": ["grant_type", "client_assertion_type", "client_assertion"], "properties": {
+        "grant_type": {"const": "client_credentials"}, "client_assertion_type": {"const": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
+        "client_assertion": {"type": "string"}, "scope": {"type": "string"}}}  # fmt: skip
+    return {
+        "/auth/token": {"post": {"operationId": "token", "summary": "SMART Backend Services token (client_credentials, private_key_jwt)", "security": [],
+                                 "requestBody": {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": form}}},
+                                 "responses": plain | {"400": {"description": "RFC 6749 error"}, "401": {"description": "invalid_client"}}}},
+        "/fhir/.well-known/smart-configuration": {"get": {"operationId": "smartConfiguration", "summary": "SMART configuration", "security": [], "responses": plain}},
+        "/.well-known/jwks.json": {"get": {"operationId": "jwks", "summary": "Our public keys, current and next", "security": [], "responses": plain}},
+        "/health/live": {"get": {"operationId": "live", "summary": "The process runs", "security": [], "responses": plain}},
+        "/health/ready": {"get": {"operationId": "ready", "summary": "The database answers; dead safety rows are named", "security": [],
+                                  "responses": plain | {"503": {"description": "Not ready"}}}},
+        "/metrics": {"get": {"operationId": "metrics", "summary": "Prometheus text", "security": [], "responses": plain}},
+    }  # fmt: skip

@@ -1,0 +1,136 @@
+"""Prescriptions against genes and other medicines: rows of the story, findings, DetectedIssues that come and go with them."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from mappings.genes.genotype import Genotype, genotypes_of
+from mappings.genes.guidance import Finding, find
+from mappings.genes.phenotype import Interpreted, interpret
+from mappings.medicines.interactions import Interaction, check
+from mappings.medicines.issues import detected_issue
+from mappings.medicines.prescription import Medicine, medicine_of
+from mappings.vocabulary import Json
+from service.workflows import records
+from service.workflows.change import Change
+from service.workflows.clinical_time import iso
+
+if TYPE_CHECKING:
+    from service.workflows.telling import Telling
+
+MEDICINES = ("MedicationRequest", "MedicationStatement")
+
+
+class Prescribing:
+    """The medicines and genes of one person in one use case."""
+
+    def __init__(self, telling: "Telling") -> None:
+        self._telling, self._story, self._knowledge = telling, telling.story, telling.house.knowledge
+        self.changed = False
+        self._security: dict[str, list[Json]] = {}
+
+    def note(self, changes: Iterable[Change]) -> None:
+        """Keep what the changes say of medicines, genes and the person."""
+        for change in changes:
+            records.note(self._telling.house, self._story, change)
+            if change.kind in MEDICINES:
+                self._medicine(change)
+            elif change.kind == "Observation":
+                self._gene(change)
+            elif change.kind == "AllergyIntolerance":
+                self.changed = True
+
+    def _medicine(self, change: Change) -> None:
+        self.changed = True
+        self._security[change.ref] = (change.resource or {}).get("meta", {}).get("security", [])
+        if records.gone(change):
+            self._story.drop("medicine", change.ref)
+            return
+        medicine = medicine_of({**(change.resource or {}), "id": change.id}, self._knowledge.drugs, change.related)
+        self._story.put("medicine", change.ref, asdict(medicine) | {"security": self._security[change.ref]})
+
+    def _gene(self, change: Change) -> None:
+        found = [] if change.method == "delete" else genotypes_of({**(change.resource or {}), "id": change.id})
+        if found:
+            self.changed = True
+            self._story.put("gene", change.ref, {"genotypes": [asdict(genotype) for genotype in found]})
+        elif self._story.raw("gene", change.ref) is not None:
+            self.changed = True
+            self._story.drop("gene", change.ref)
+
+    def medicines(self) -> list[Medicine]:
+        """Everything prescribed or taken, by ref."""
+        return [_medicine(row) for _, row in self._story.all("medicine")]
+
+    def interpreted(self) -> list[Interpreted]:
+        """What the person's genes mean."""
+        genotypes = [Genotype(**genotype) for _, row in self._story.all("gene") for genotype in row["genotypes"]]
+        return [interpret(self._knowledge.genes, genotype) for genotype in genotypes]
+
+    def findings(self) -> list[tuple[Medicine, Finding]]:
+        """What the guidelines say of the active medicines with these genes, each in its own words."""
+        interpreted = self.interpreted()
+        if not interpreted:
+            return []
+        active = [medicine for medicine in self.medicines() if medicine.active]
+        return [
+            (medicine, finding) for medicine in active for drug in medicine.ingredients for finding in find(self._knowledge.guidance, interpreted, drug)
+        ]
+
+    def interactions(self, now: int) -> list[tuple[Medicine, Interaction]]:
+        """What stands against an active prescription beside the others."""
+        everything, day = self.medicines(), iso(now)[:10]
+        found = []
+        for medicine in everything:
+            if medicine.active and medicine.ref.startswith("MedicationRequest/"):
+                others = [other for other in everything if other.ref != medicine.ref]
+                found += [(medicine, each) for each in check((self._knowledge.interactions,), self._knowledge.drugs, medicine, others, day)]
+        return found
+
+    def settle(self) -> None:
+        """Bring the DetectedIssues in step with medicines and genes."""
+        if not self.changed:
+            return
+        now = self._telling.now
+        standing: list[tuple[Medicine, Any]] = [(medicine, finding) for medicine, finding in self.findings() if finding.actionable]
+        wanted: dict[str, tuple[Json, Medicine]] = {}
+        for medicine, found in [*standing, *self.interactions(now)]:
+            issue = detected_issue(found, medicine, self._story.person, [], iso(now))
+            wanted[issue["id"]] = (issue, medicine)
+        for id_, (issue, medicine) in wanted.items():
+            self._stand(id_, issue, self._labels(medicine.ref))
+        for id_, row in list(self._story.all("issue")):
+            if id_ not in wanted and row["body"]["status"] == "preliminary":
+                self._fall(id_, row["body"])
+
+    def _labels(self, ref: str) -> list[Json]:
+        row = self._story.get("medicine", ref) or {}
+        labels: list[Json] = row.get("security", [])
+        return labels
+
+    def _stand(self, id_: str, issue: Json, security: list[Json]) -> None:
+        row, digest = self._story.get("issue", id_), _digest(issue)
+        if row is None or row["digest"] != digest or row["body"]["status"] != "preliminary":
+            self._story.put("issue", id_, {"digest": digest, "body": issue})
+            self._telling.put(f"DetectedIssue/{id_}", issue, security)
+
+    def _fall(self, id_: str, body: Json) -> None:
+        """Cancelled when the prescription ended or the gene changed; entered in error when what it stood on is withdrawn."""
+        sources = [reference["reference"] for reference in body.get("implicated", ())]
+        withdrawn = any(self._story.raw("medicine", ref) is None for ref in sources)
+        fallen = body | {"status": "entered-in-error" if withdrawn else "cancelled"}
+        self._story.put("issue", id_, {"digest": "", "body": fallen})
+        self._telling.put(f"DetectedIssue/{id_}", fallen, [label for ref in sources for label in self._security.get(ref, [])])
+
+
+def _medicine(row: Json) -> Medicine:
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items() if key != "security"}
+    return Medicine(**values)
+
+
+def _digest(issue: Json) -> str:
+    bare = {key: value for key, value in issue.items() if key != "identifiedDateTime"}
+    return hashlib.sha256(orjson.dumps(bare, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]

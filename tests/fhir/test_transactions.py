@@ -1,0 +1,114 @@
+"""batch and transaction (R4 http.html#transaction): order, references, all or nothing."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.fhir.persons import SYSTEM, found, issue, new_person, observation, patient
+
+URN = "urn:uuid:11111111-1111-4111-8111-111111111111"
+OTHER = "urn:uuid:22222222-2222-4222-8222-222222222222"
+
+
+def bundle(*entries: dict[str, Any], kind: str = "transaction") -> str:
+    return json.dumps({"resourceType": "Bundle", "type": kind, "entry": list(entries)})
+
+
+def entry(method: str, url: str, resource: dict[str, Any] | None = None, full_url: str | None = None, **request: str) -> dict[str, Any]:
+    made: dict[str, Any] = {"request": {"method": method, "url": url} | request}
+    return made | ({"resource": resource} if resource else {}) | ({"fullUrl": full_url} if full_url else {})
+
+
+async def test_urns_become_references_also_in_circles_and_extensions(client: httpx.AsyncClient) -> None:
+    person = patient(link=[{"other": {"reference": OTHER}, "type": "seealso"}])
+    other = patient(link=[{"other": {"reference": URN}, "type": "seealso"}], extension=[{"url": "urn:x", "valueReference": {"reference": URN}}])
+    seen = observation(URN)
+    answer = await client.post("", content=bundle(entry("POST", "Patient", person, URN), entry("POST", "Patient", other, OTHER), entry("POST", "Observation", seen)))
+    assert answer.status_code == 200, answer.text
+    refs = ["/".join(each["response"]["location"].split("/")[-4:-2]) for each in answer.json()["entry"]]
+    first, second, third = [(await client.get(ref)).json() for ref in refs]
+    assert first["link"][0]["other"]["reference"] == refs[1]
+    assert second["link"][0]["other"]["reference"] == refs[0]
+    assert second["extension"][0]["valueReference"]["reference"] == refs[0]
+    assert third["subject"]["reference"] == refs[0]
+
+
+async def test_numbers_keep_their_text_through_rewriting(client: httpx.AsyncClient) -> None:
+    text = bundle(entry("POST", "Patient", patient(), URN), entry("POST", "Observation", observation(URN))).replace('"value": 72', '"value": 1.50')
+    answer = await client.post("", content=text)
+    location = answer.json()["entry"][1]["response"]["location"]
+    assert '"value": 1.50' in (await client.get(location)).text
+
+
+async def test_all_or_nothing(client: httpx.AsyncClient) -> None:
+    value = str(uuid4())
+    bad = observation("Patient/nobody")
+    answer = await client.post("", content=bundle(entry("POST", "Patient", patient(identifier=[{"system": SYSTEM, "value": value}])), entry("POST", "Observation", bad)))
+    assert answer.status_code == 422
+    assert not await found(client, f"Patient?identifier={SYSTEM}|{value}")
+
+
+async def test_an_invalid_entry_is_named(client: httpx.AsyncClient) -> None:
+    person = await new_person(client)
+    answer = await client.post("", content=bundle(entry("POST", "Observation", observation(person)), entry("POST", "Observation", observation(person, status="odd"))))
+    assert answer.status_code == 400
+    assert issue(answer)["expression"] == ["Bundle.entry[1].resource.status"]
+
+
+async def test_if_none_exist_means_what_is_there(client: httpx.AsyncClient) -> None:
+    value = str(uuid4())
+    person = await new_person(client, identifier=[{"system": SYSTEM, "value": value}])
+    again = entry("POST", "Patient", patient(), URN, ifNoneExist=f"identifier={SYSTEM}|{value}")
+    answer = await client.post("", content=bundle(again, entry("POST", "Observation", observation(URN))))
+    assert [each["response"]["status"][:3] for each in answer.json()["entry"]] == ["200", "201"]
+    assert len(await found(client, f"Observation?subject={person}")) == 1
+
+
+async def test_conditional_references(client: httpx.AsyncClient) -> None:
+    value = str(uuid4())
+    person = await new_person(client, identifier=[{"system": SYSTEM, "value": value}])
+    answer = await client.post("", content=bundle(entry("POST", "Observation", observation(f"Patient?identifier={SYSTEM}|{value}"))))
+    assert answer.status_code == 200, answer.text
+    assert len(await found(client, f"Observation?subject={person}")) == 1
+    none = await client.post("", content=bundle(entry("POST", "Observation", observation("Patient?identifier=nobody"))))
+    assert none.status_code == 412
+
+
+async def test_order_is_delete_post_put_get(client: httpx.AsyncClient) -> None:
+    person = await new_person(client)
+    id_ = person.split("/")[1]
+    answer = await client.post("", content=bundle(entry("GET", f"Patient/{id_}"), entry("PUT", person, patient(id=id_, gender="other"), ifMatch='W/"1"')))
+    statuses = [each["response"]["status"][:3] for each in answer.json()["entry"]]
+    assert statuses == ["200", "200"]
+    assert answer.json()["entry"][0]["resource"]["gender"] == "other"
+
+
+async def test_two_entries_on_one_identity_fail(client: httpx.AsyncClient) -> None:
+    person = await new_person(client)
+    body = patient(id=person.split("/")[1])
+    answer = await client.post("", content=bundle(entry("PUT", person, body), entry("DELETE", person)))
+    assert (answer.status_code, issue(answer)["code"]) == (400, "duplicate")
+    stale = await client.post("", content=bundle(entry("PUT", person, body, ifMatch='W/"7"')))
+    assert stale.status_code == 412
+
+
+async def test_a_batch_answers_each_for_itself(client: httpx.AsyncClient) -> None:
+    person = await new_person(client)
+    entries = [entry("GET", person), entry("POST", "Observation", observation("Patient/nobody")), entry("POST", "Observation", observation(person)), entry("GET", "Patient/nobody")]
+    answer = await client.post("", content=bundle(*entries, kind="batch"))
+    assert [each["response"]["status"][:3] for each in answer.json()["entry"]] == ["200", "422", "201", "404"]
+    assert answer.json()["entry"][1]["response"]["outcome"]["resourceType"] == "OperationOutcome"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [bundle(kind="searchset"), '{"resourceType":"Patient"}', bundle(entry("BREW", "Patient")), bundle({"resource": patient()}), bundle(entry("POST", "Nope", {"resourceType": "Nope"})),
+     bundle(entry("POST", "Patient")), bundle(entry("PUT", "Patient", patient()))],
+)  # fmt: skip
+async def test_what_is_no_transaction_is_refused(client: httpx.AsyncClient, body: str) -> None:
+    answer = await client.post("", content=body)
+    assert answer.status_code in (400, 404)
+    assert answer.json()["resourceType"] == "OperationOutcome"
