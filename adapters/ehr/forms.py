@@ -142,7 +142,8 @@ def _task(resource: Json, setting: Setting) -> Json:
     }  # fmt: skip
     body |= {"encounter": _reference(setting.encounter)} if setting.encounter else {}
     body |= {"requester": _reference(setting.author)} if setting.author else {}
-    return body | ({"owner": _reference(setting.recipient)} if setting.recipient else {})
+    owned = setting.recipient is not None and not setting.recipient.startswith("Group/")  # R4: a Group cannot own a Task
+    return body | ({"owner": _reference(str(setting.recipient))} if owned else {})
 
 
 def _document(resource: Json, setting: Setting) -> Json:

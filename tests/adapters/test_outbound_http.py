@@ -163,7 +163,7 @@ async def test_sent_without_an_answer_is_unknown_and_ends_in_time(serve: Serve) 
         began = time.monotonic()
         with pytest.raises(Unanswered) as error:
             await ask(port, method="POST", body=b"{}")
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 10
     assert "Jane" not in str(error.value)
     assert "127.0.0.1" not in str(error.value)
 
