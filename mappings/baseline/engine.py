@@ -19,7 +19,8 @@ __all__ = ["METHOD", "VERSION", "Judgement", "Prediction", "State", "predict", "
 
 METHOD: Final = "personal-baseline"
 VERSION: Final = "1"
-_ROOT_2PI: Final = sqrt(2 * math.pi)
+_ROOT_PI: Final = sqrt(math.pi)
+_WIDE: Final = 0.15 / ROOT2  # an interval of 0.15 sd, in units of 1 / (sd sqrt 2)
 _FLOOR: Final = 1e-300
 
 
@@ -106,7 +107,7 @@ def step(prior: Prior, state: State, day: float, value: float, budget: float = B
     below, above = prior.levels.calibrated(*tails(expected.mixture, y))
     z = probit(max(_FLOOR, below)) if below < above else -probit(max(_FLOOR, above))
     p = min(1.0, 2 * min(below, above))
-    updated = _updated(prior, moved, value, y)
+    updated = _updated(prior, moved, expected.mixture, value, y)
     judge = _Verdict(prior, expected, value, y, z, p)
     return judge.settle(state, updated, budget)
 
@@ -175,29 +176,26 @@ def _normalised(log_weight: list[float]) -> tuple[float, ...]:
 
 
 def _mixture(prior: Prior, moved: _Moved) -> tuple[Component, ...]:
-    """The predictive distribution: per grid point an ordinary value, and one with a gross error."""
+    """The predictive distribution: around each grid point's level an ordinary value, or one with a gross error."""
     pi, wider = prior.theta.pi_out, prior.theta.kappa**2
-    plain = [
-        ((1 - pi) * w, level, 1 / sqrt(2 * (spread + noise)))
-        for w, level, spread, noise in zip(moved.weight, moved.level, moved.spread, prior.grid.noise, strict=True)
-    ]
-    if not pi:
-        return tuple(plain)
-    gross = [
-        (pi * w, level, 1 / sqrt(2 * (spread + wider * noise)))
-        for w, level, spread, noise in zip(moved.weight, moved.level, moved.spread, prior.grid.noise, strict=True)
-    ]
-    return tuple(plain + gross)
+    made = []
+    for w, level, spread, noise in zip(moved.weight, moved.level, moved.spread, prior.grid.noise, strict=True):
+        w1, w2 = (1 - pi) * w, pi * w
+        s1, s2 = 1 / sqrt(2 * (spread + noise)), 1 / sqrt(2 * (spread + wider * noise))
+        made.append((level, w1, s1, w1 * s1, w2, s2, w2 * s2))
+    return tuple(made)
 
 
 def _predict(prior: Prior, moved: _Moved, day: float) -> Prediction:
     mixture = _mixture(prior, moved)
     mean, sd = moments(mixture)
     low99, low95, high95, high99 = prior.levels.model
-    lower95, slope = quantile(mixture, low95, mean + probit(low95) * sd)
-    lower99, _ = quantile(mixture, low99, lower95 + (probit(low99) - probit(low95)) * slope)
-    upper95, slope = quantile(mixture, high95, 2 * mean - lower95)
-    upper99, _ = quantile(mixture, high99, 2 * mean - lower99)
+    lower95, slope, bend = quantile(mixture, low95, mean + probit(low95) * sd)
+    step_out = probit(low99) - probit(low95)
+    lower99, _, _ = quantile(mixture, low99, lower95 + step_out * slope + step_out * step_out / 2 * bend)
+    upper95, slope, bend = quantile(mixture, high95, 2 * mean - lower95)
+    step_out = probit(high99) - probit(high95)
+    upper99, _, _ = quantile(mixture, high99, upper95 + step_out * slope + step_out * step_out / 2 * bend)
     back, trait = prior.transform.back, prior.grid.trait
     share = sum(w * each for w, each in zip(moved.weight, moved.paa, strict=True)) / trait if trait else 0.0
     limits = [_clipped(prior, back(limit)) for limit in (lower95, upper95, lower99, upper99)]
@@ -224,27 +222,24 @@ class _Updated:
     paa: tuple[float, ...]
     pau: tuple[float, ...]
     puu: tuple[float, ...]
-    variance: list[float]
+    variance: tuple[float, ...]
     gross: float
     log_score: float
 
 
-def _updated(prior: Prior, moved: _Moved, value: float, y: float) -> _Updated:
-    theta, resolution = prior.theta, prior.resolution
-    pi, wider = theta.pi_out, theta.kappa**2
-    edges = prior.transform.edges(value, resolution, prior.minimum, prior.maximum) if resolution else None
+def _updated(prior: Prior, moved: _Moved, mixture: tuple[Component, ...], value: float, y: float) -> _Updated:
+    pi, wider = prior.theta.pi_out, prior.theta.kappa**2
+    likelihoods = _likelihoods(prior, mixture, value, y)
     logs, shares, rows = [], [], []
-    for log_weight, a, u, paa, pau, puu, level, spread, noise in zip(
-        moved.log_weight, moved.a, moved.u, moved.paa, moved.pau, moved.puu, moved.level, moved.spread, prior.grid.noise, strict=True
+    for log_weight, a, u, paa, pau, puu, spread, noise, (common, error) in zip(
+        moved.log_weight, moved.a, moved.u, moved.paa, moved.pau, moved.puu, moved.spread, prior.grid.noise, likelihoods, strict=True
     ):
-        off = y - level
-        common = (1 - pi) * _likelihood(off, level, sqrt(spread + noise), edges)
-        error = pi * _likelihood(off, level, sqrt(spread + wider * noise), edges) if pi else 0.0
-        density = common + error
-        r = error / density if density > _FLOOR else float(pi > 0)
-        logs.append(log_weight + log(max(density, _FLOOR)))
+        density = (1 - pi) * common + pi * error
+        r = pi * error / density if density > _FLOOR else float(pi > 0)
+        logs.append(log_weight + log(density if density > _FLOOR else _FLOOR))
         shares.append(r)
-        effective = noise / ((1 - r) + r / wider)
+        off = y - a - u
+        effective = noise / (1 - r + r / wider)
         total = spread + effective
         # The covariance update in a form that loses no digits when the prior is vague: paa puu - pau^2 cancels exactly.
         left = paa * puu - pau * pau
@@ -262,18 +257,34 @@ def _updated(prior: Prior, moved: _Moved, value: float, y: float) -> _Updated:
     weight = [exp(each) for each in log_weights]
     new_a, new_u, new_paa, new_pau, new_puu, variance = zip(*rows, strict=True)
     gross = sum([w * r for w, r in zip(weight, shares, strict=True)])
-    return _Updated(log_weights, weight, new_a, new_u, new_paa, new_pau, new_puu, list(variance), gross, logs[0] - log_weights[0])
+    return _Updated(log_weights, weight, new_a, new_u, new_paa, new_pau, new_puu, variance, gross, logs[0] - log_weights[0])
 
 
-def _likelihood(off: float, level: float, sd: float, edges: tuple[float, float] | None) -> float:
-    """Density of the value, or of the interval it was rounded from where that is wide against sd."""
-    if edges is not None and edges[1] - edges[0] >= 0.15 * sd:
-        width = edges[1] - edges[0]
-        low, high = (edges[0] - level) / (sd * ROOT2), (edges[1] - level) / (sd * ROOT2)
-        inside = erfc(low) - erfc(high) if low > 0 else erfc(-high) - erfc(-low)
-        return inside / 2 / (width if width < math.inf else 1.0)
-    scaled = off / sd
-    return exp(-0.5 * scaled * scaled) / (sd * _ROOT_2PI)
+def _likelihoods(prior: Prior, mixture: tuple[Component, ...], value: float, y: float) -> list[tuple[float, float]]:
+    """Per grid point the likelihood as an ordinary value and as a gross error: of the interval that the value was rounded from
+    where that is wide against the standard deviation, else the density."""
+    if not prior.resolution:
+        return [(_density(y - level, s1), _density(y - level, s2)) for level, _, s1, _, _, s2, _ in mixture]
+    low, high = prior.transform.edges(value, prior.resolution, prior.minimum, prior.maximum)
+    enough = _WIDE / (high - low)
+    return [
+        (
+            _within(low - level, high - level, s1) if s1 >= enough else _density(y - level, s1),
+            _within(low - level, high - level, s2) if s2 >= enough else _density(y - level, s2),
+        )
+        for level, _, s1, _, _, s2, _ in mixture
+    ]
+
+
+def _density(off: float, scale: float) -> float:
+    scaled = off * scale
+    return exp(-scaled * scaled) * scale / _ROOT_PI
+
+
+def _within(low: float, high: float, scale: float) -> float:
+    """Mean density between two offsets; the plain probability where one of them is infinite."""
+    inside = erfc(low * scale) - erfc(high * scale) if low > 0 else erfc(-high * scale) - erfc(-low * scale)
+    return inside / 2 / (high - low) if high - low < math.inf else inside / 2
 
 
 @dataclass(slots=True)
