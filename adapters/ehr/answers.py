@@ -17,6 +17,8 @@ _CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _LATER: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _UNKNOWN: Final = frozenset({408, 500, 502, 503, 504})
 _NOT_OFFERED: Final = frozenset({404, 405, 410, 501})
+_OTHER_FORM: Final = frozenset({"required", "not-supported"})
+"""Issue codes of a form that lacks what this EHR insists on: another form may do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +82,14 @@ def meaning(answer: Answer, profile: Profile, now: float) -> Retry | Refused | A
         return Refused(reason)
     if vendor == "retry" or answer.status in _LATER:
         return Retry(retry_after(answer.headers.get("retry-after"), now), reason, answer.status in _UNKNOWN)
-    return _settled(answer, reason)
+    return _settled(answer, reason, bool(_OTHER_FORM & set(found)))
 
 
-def _settled(answer: Answer, reason: str) -> Retry | Refused:
+def _settled(answer: Answer, reason: str, other_form: bool) -> Retry | Refused:
     if answer.status == 401:
         return Retry(None, "the EHR does not take our token")
     if answer.status == 403 and not answer.body.strip():
         return Refused("the EHR answers 403 with an empty body: it has not been told to let us do this", offered=False)
     if 300 <= answer.status < 400 or answer.status < 200:
         return Retry(None, f"{reason}: is its address still right?")
-    return Refused(reason, offered=answer.status not in _NOT_OFFERED)
+    return Refused(reason, offered=answer.status not in _NOT_OFFERED and not other_form)
