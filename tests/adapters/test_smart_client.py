@@ -3,17 +3,19 @@
 import asyncio
 import json
 import logging
+import socket
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import httpx
 import pytest
+import uvicorn
 
 from adapters import jose
 from adapters.ehr import profile as profiles
-from adapters.ehr.delivery import Delivered, EhrClient, Item
-from adapters.http import Outbound
+from adapters.ehr.delivery import Delivered, EhrClient, Item, Retry
+from adapters.http import Limits, Outbound
 from adapters.sandbox.app import create
 from adapters.smart import assertion, jwks
 from adapters.smart.client import NoToken, Registration, TokenSource
@@ -225,12 +227,12 @@ PLAN = {
 class Hospital:
     """The sandbox in this process; `alg`: what we sign with."""
 
-    def __init__(self, mode: str, alg: str) -> None:
-        base = "http://127.0.0.1:9999"
-        app = create(":memory:", base, lambda: NOW, mode=mode)
-        transport = httpx.ASGITransport(app)
+    def __init__(self, mode: str, alg: str, port: int = 9999, outbound: Outbound | None = None) -> None:
+        base = f"http://127.0.0.1:{port}"
+        self.app = create(":memory:", base, lambda: NOW, mode=mode)
+        transport = httpx.ASGITransport(self.app)
         self.direct = httpx.AsyncClient(transport=transport, base_url=base)
-        outbound = Outbound(transport=transport)
+        outbound = outbound or Outbound(transport=transport)
         text = (Path(profiles.__file__).parent / "profiles" / "general.json").read_text()
         ids = iter(range(1000))
         tokens = TokenSource(outbound, Registration(base + "/fhir", "setpoint", "system/*.cruds", (alg,)), key_for, lambda: NOW, lambda: f"jti-{next(ids)}")
@@ -243,8 +245,9 @@ class Hospital:
         loaded = await self.direct.post("/sandbox/load", json={"resourceType": "Bundle", "type": "collection", "entry": [{"resource": PATIENT | {"id": "77"}}]})
         assert loaded.status_code == 201, loaded.text
 
-    async def received(self) -> Any:
-        return (await self.direct.get("/sandbox/received")).json()
+    async def fault(self, kind: str, **more: Any) -> None:
+        made = await self.direct.post("/sandbox/faults", json={"kind": kind, "match": {"method": "POST", "type": "CarePlan"}} | more)
+        assert made.status_code == 201, made.text
 
 
 @pytest.mark.parametrize("alg", jose.SIGNING)
@@ -262,3 +265,48 @@ async def test_the_sandbox_takes_a_plan_and_its_change(mode: str, form: str, alg
     assert again.remote_ref == settlement.remote_ref
     changed = Item(PLAN | {"status": "revoked"}, PATIENT, SYSTEM, remote=settlement.remote_ref, etag=settlement.etag, form=settlement.form)
     assert isinstance(await hospital.client.deliver(changed), Delivered)
+
+
+@pytest.mark.parametrize(
+    ("fault", "settlement"),
+    [
+        ({"kind": "429", "retry_after": 7}, Retry(7.0, "the EHR answers 429 (throttled)", False)),
+        ({"kind": "503", "retry_after": 3}, Retry(3.0, "the EHR answers 503 (transient)", True)),
+        ({"kind": "500"}, Retry(None, "the EHR answers 500 (exception)", True)),
+        ({"kind": "401", "times": 2}, Retry(None, "the EHR does not take our token", False)),
+        ({"kind": "401"}, Delivered),
+    ],
+)
+async def test_the_faults_of_the_sandbox(fault: dict[str, Any], settlement: Any) -> None:
+    hospital = Hospital("general", "ES384")
+    await hospital.open("ES384")
+    await hospital.fault(**fault)
+    first = await hospital.client.deliver(Item(PLAN, PATIENT, SYSTEM))
+    assert first == settlement or (isinstance(first, Delivered) and settlement is Delivered)
+    assert isinstance(await hospital.client.deliver(Item(PLAN, PATIENT, SYSTEM, unknown=getattr(first, "unknown", False))), Delivered)
+
+
+@pytest.mark.parametrize("mode", ["general", "no-conditional"])
+@pytest.mark.parametrize("kind", ["timeout-before", "timeout-after", "reset"])
+async def test_lost_answers_over_a_real_connection_leave_one_plan(kind: str, mode: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        quick = Outbound(allow_private=True, limits=Limits({"connect": 2.0, "read": 0.5, "write": 2.0, "pool": 2.0}))
+        hospital = Hospital(mode, "ES384", port, quick)
+        server = uvicorn.Server(uvicorn.Config(hospital.app, log_level="error", lifespan="off"))
+        taken.listen()
+        running = asyncio.create_task(server.serve([taken]))
+        await hospital.open("ES384")
+        await hospital.fault(kind, hold_s=1.0)
+        first = await hospital.client.deliver(Item(PLAN, PATIENT, SYSTEM))
+        assert isinstance(first, Retry)
+        assert first.unknown
+        second = await hospital.client.deliver(Item(PLAN, PATIENT, SYSTEM, unknown=True))
+        assert isinstance(second, Delivered)
+        token = await hospital.client._tokens.token()  # type: ignore[union-attr]
+        found = await quick.request("GET", f"http://127.0.0.1:{port}/fhir/CarePlan", {"authorization": f"Bearer {token.value}"})
+        assert json.loads(found.body)["total"] == 1
+        await quick.aclose()
+        server.should_exit = server.force_exit = True
+        await running
