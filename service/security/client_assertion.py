@@ -55,4 +55,4 @@ async def authenticated(token: str, find: Find, key_sets: KeySets, audiences: It
 async def _keys(client: RegisteredClient, kid: str, key_sets: KeySets) -> tuple[PublicKey, ...]:
     if client.jwks is not None:
         return public_keys(client.jwks, jose.SIGNING)
-    return await key_sets.keys(client.jwks_uri, kid, jose.SIGNING) if client.jwks_uri else ()
+    return await key_sets.keys(client.jwks_uri, kid) if client.jwks_uri else ()

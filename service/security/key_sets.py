@@ -3,10 +3,10 @@
 import asyncio
 import json
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from adapters.jose import ACCEPTED, PublicKey, TokenRefused, public_keys
+from adapters.jose import PublicKey, TokenRefused, public_keys
 
 Fetch = Callable[[str], Awaitable[bytes | None]]
 """The bytes at a URI, or None when they could not be had. It must not raise for an address that fails."""
@@ -28,14 +28,14 @@ class KeySets:
         self._fetch, self._clock = fetch, clock
         self._sets: OrderedDict[str, _Set] = OrderedDict()
 
-    async def keys(self, uri: str, kid: str | None, accepted: Sequence[str] = ACCEPTED) -> tuple[PublicKey, ...]:
+    async def keys(self, uri: str, kid: str | None) -> tuple[PublicKey, ...]:
         """The keys at a URI. Asked for again when they are old or lack `kid`, at most every 30 s; while the URI fails, keys up to a day old
         still serve. Empty when nothing is known: the token is then refused for its key."""
         entry = self._entry(uri)
         if self._wanting(entry, kid):
             async with entry.lock:
                 if self._wanting(entry, kid):
-                    await self._renew(entry, uri, accepted)
+                    await self._renew(entry, uri)
         return entry.keys if self._clock() - entry.fetched < STALE_S else ()
 
     def _entry(self, uri: str) -> _Set:
@@ -50,13 +50,13 @@ class KeySets:
         known = kid is None or any(key.kid == kid for key in entry.keys)
         return now - entry.tried >= REFETCH_S and (not known or now - entry.fetched >= FRESH_S)
 
-    async def _renew(self, entry: _Set, uri: str, accepted: Sequence[str]) -> None:
+    async def _renew(self, entry: _Set, uri: str) -> None:
         entry.tried = self._clock()
         body = await self._fetch(uri)
         if body is None:
             return
         try:
-            entry.keys = public_keys(json.loads(body), accepted)
+            entry.keys = public_keys(json.loads(body))
             entry.fetched = self._clock()
         except (ValueError, RecursionError, TokenRefused):
             return

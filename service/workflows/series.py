@@ -124,7 +124,8 @@ class Series:
         self.entries = sorted(self.entries or (), key=lambda entry: entry.rank)
         self.count, self.first, self._state, self.last_at = 0, 0.0, None, -(1 << 62)
         told: list[Told] = []
-        for entry, following in zip(self.entries, [*self.entries[1:], None], strict=True):
+        for number, entry in enumerate(self.entries):
+            following = self.entries[number + 1] if number + 1 < len(self.entries) else None
             shadowed = following is not None and following.at == entry.at
             judgement = None if shadowed else self._judge(entry)
             self.last_at = entry.at
