@@ -256,7 +256,7 @@ def _updated(prior: Prior, moved: _Moved, mixture: tuple[Component, ...], value:
     log_weights = _normalised(logs)
     weight = [exp(each) for each in log_weights]
     new_a, new_u, new_paa, new_pau, new_puu, variance = zip(*rows, strict=True)
-    gross = sum([w * r for w, r in zip(weight, shares, strict=True)])
+    gross = min(1.0, sum([w * r for w, r in zip(weight, shares, strict=True)]))
     return _Updated(log_weights, weight, new_a, new_u, new_paa, new_pau, new_puu, variance, gross, logs[0] - log_weights[0])
 
 

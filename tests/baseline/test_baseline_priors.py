@@ -1,0 +1,102 @@
+"""The prior files: valid, marked, and believable; broken ones say where."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+import mappings.baseline
+from mappings.baseline.engine import predict, start
+from mappings.baseline.prior import SCHEMA, build
+from mappings.knowledge import KnowledgeError
+
+FOLDER = Path(mappings.baseline.__file__).parent / "priors"
+FILES = sorted(FOLDER.glob("*.json"))
+MINIMAL: dict[str, Any] = {
+    "measure": "x", "transform": "log", "theta": {"mu0": 0.0, "tau_b2": 1.0, "sigma0": 1.0, "s_logsigma": 0.4, "rho": 0.3, "L_days": 30, "pi_out": 0.02}
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_file(path: Path) -> None:
+    data = json.loads(path.read_text(encoding="utf-8"))
+    jsonschema_rs.validator_for(SCHEMA).validate(data)
+    prior = build(data)
+    assert prior.measure == path.stem
+    assert prior.source
+    given = {name for name in ("population", "critical", "mcid") if name in data}
+    assert {"mu0", "tau_b2", "sigma0", "s_logsigma", "rho", "L_days", "pi_out", "kappa"} | given <= prior.marks.keys()
+    for mark in prior.marks.values():
+        assert mark.source or mark.mark != "verified"
+    found = predict(prior, start(prior), 0.0)
+    assert prior.minimum is None or found.lower99 >= prior.minimum
+    assert found.lower95 < found.set_point < found.upper95
+    assert found.upper95 / max(found.lower95, 1e-3 * found.upper95) < 1000
+
+
+def test_no_code_names_two_measures() -> None:
+    codes = [code for path in FILES for code in build(json.loads(path.read_text(encoding="utf-8"))).codes]
+    assert len(codes) == len(set(codes))
+
+
+def test_phq_9_and_gad_7_follow_their_formula() -> None:
+    """(1 - rho) sigma0^2 = SD^2 (1 - r), carried to the logit scale with the slope (M + 1) / ((m + .5) (M - m + .5)).
+
+    PHQ-9: standard error 2.5 (Loewe 2004), at 10 points. GAD-7: SD 5.59, r .87, mean 10.57 (Bischoff 2020).
+    """
+    for name, top, mean, error in (("phq-9", 27, 10.0, 2.5), ("gad-7", 21, 10.57, 5.59 * math.sqrt(1 - 0.87))):
+        theta = build(json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))).theta
+        slope = (top + 1) / ((mean + 0.5) * (top - mean + 0.5))
+        assert math.sqrt(1 - theta.rho) * theta.sigma0 == pytest.approx(error * slope, rel=1e-3)
+        assert theta.mu0 == pytest.approx(math.log((mean + 0.5) / (top - mean + 0.5)), abs=1e-4)
+
+
+def test_tsh_follows_its_formula() -> None:
+    """(1 - rho) sigma0^2 = ln(1 + CVa^2) + ln(1 + CVi^2), CVi 17.7 % (Bottani 2022), CVa 2 %."""
+    theta = build(json.loads((FOLDER / "tsh.json").read_text(encoding="utf-8"))).theta
+    assert (1 - theta.rho) * theta.sigma0**2 == pytest.approx(math.log1p(0.177**2) + math.log1p(0.02**2), rel=5e-3)
+
+
+def test_a_hand_written_file_needs_three_things() -> None:
+    jsonschema_rs.validator_for(SCHEMA).validate(MINIMAL)
+    prior = build(MINIMAL)
+    assert (prior.unit, prior.resolution, prior.direction, prior.theta.kappa, prior.theta.f) == ("1", 0.0, "both", 4.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"measure": "x", "transform": "log"},
+        MINIMAL | {"transform": "cube"},
+        MINIMAL | {"transform": "logit"},
+        MINIMAL | {"mcid": 0},
+        MINIMAL | {"extra": 1},
+        MINIMAL | {"theta": MINIMAL["theta"] | {"tau_b": 1.0}},
+        MINIMAL | {"theta": MINIMAL["theta"] | {"rho": 1.0}},
+        MINIMAL | {"theta": MINIMAL["theta"] | {"sigma0": 0.0}},
+        MINIMAL | {"levels": {"0.005": 0.005}},
+    ],
+)
+def test_the_schema_refuses(broken: dict[str, Any]) -> None:
+    assert not jsonschema_rs.validator_for(SCHEMA).is_valid(broken)
+
+
+@pytest.mark.parametrize(
+    ("broken", "path"),
+    [
+        (MINIMAL | {"transform": "logit:27:0"}, ("transform",)),
+        (MINIMAL | {"transform": "logit:0:27", "minimum": 1}, ("transform",)),
+        (MINIMAL | {"unit": "min", "units": {"h": 60}}, ("units",)),
+        (MINIMAL | {"minimum": 3, "maximum": 2}, ("maximum",)),
+        (MINIMAL | {"population": {"low": 3, "high": 2, "text": "t", "source": ["s"]}}, ("population",)),
+        (MINIMAL | {"levels": {"0.005": 0.3, "0.025": 0.2, "0.975": 0.97, "0.995": 0.99}}, ("levels",)),
+        (MINIMAL | {"theta": MINIMAL["theta"] | {"rho": 0.0, "s_rho": 0.5}}, ("theta", "s_rho")),
+    ],
+)
+def test_contradictions_say_where(broken: dict[str, Any], path: tuple[str, ...]) -> None:
+    with pytest.raises(KnowledgeError) as caught:
+        build(broken)
+    assert caught.value.path == path
