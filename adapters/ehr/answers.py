@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from adapters.ehr.document import objects, part
 from adapters.ehr.profile import Profile
 from adapters.ehr.session import resource_of
 from adapters.ehr.settlement import Refused, Retry
@@ -49,7 +50,7 @@ def standing(resource: Json) -> Remote | None:
     """A read or found resource as what stands there."""
     if not re.fullmatch(r"[A-Za-z0-9\-.]{1,64}", str(resource.get("id", ""))):
         return None
-    version = resource.get("meta", {}).get("versionId")
+    version = part(resource, "meta").get("versionId")
     return Remote(f"{resource['resourceType']}/{resource['id']}", f'W/"{version}"' if isinstance(version, str) else None)
 
 
@@ -64,10 +65,8 @@ def codes(answer: Answer) -> tuple[str, ...]:
     if outcome is None or outcome["resourceType"] != "OperationOutcome":
         return ()
     found: list[str] = []
-    for issue in outcome.get("issue", ()):
-        if isinstance(issue, dict):
-            coding = issue.get("details", {}).get("coding", ()) if isinstance(issue.get("details"), dict) else ()
-            found += [str(each.get("code")) for each in coding if isinstance(each, dict)] + [str(issue.get("code"))]
+    for issue in objects(outcome, "issue"):
+        found += [str(each.get("code")) for each in objects(part(issue, "details"), "coding")] + [str(issue.get("code"))]
     return tuple(dict.fromkeys(code for code in found if _CODE.fullmatch(code) and code != "None"))
 
 

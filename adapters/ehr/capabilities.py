@@ -1,9 +1,10 @@
 """What an EHR says it can take (R4 capabilitystatement.html), and the ways that leaves for one of our resources. Pure."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from adapters.ehr.document import objects
 from adapters.ehr.profile import Profile
 from mappings.vocabulary import Json
 
@@ -43,18 +44,13 @@ def offered(statement: Json) -> Mapping[str, Offered]:
     """The types a server offers. Errors: ValueError when this is no CapabilityStatement."""
     if statement.get("resourceType") != "CapabilityStatement":
         raise ValueError("this is no CapabilityStatement")
-    return {str(each.get("type")): _offered(each) for each in _resources(statement)}
-
-
-def _resources(statement: Json) -> Iterator[Json]:
-    for rest in statement.get("rest", ()):
-        if isinstance(rest, dict) and rest.get("mode", "server") == "server":
-            yield from (each for each in rest.get("resource", ()) if isinstance(each, dict))
+    servers = [rest for rest in objects(statement, "rest") if rest.get("mode", "server") == "server"]
+    return {str(each.get("type")): _offered(each) for rest in servers for each in objects(rest, "resource")}
 
 
 def _offered(resource: Json) -> Offered:
-    codes = {each.get("code") for each in resource.get("interaction", ()) if isinstance(each, dict)}
-    names = {each.get("name") for each in resource.get("searchParam", ()) if isinstance(each, dict)}
+    codes = [each.get("code") for each in objects(resource, "interaction")]
+    names = [each.get("name") for each in objects(resource, "searchParam")]
     search = "search-type" in codes
     return Offered("create" in codes, "update" in codes, search, resource.get("conditionalCreate") is True, search and (not names or "identifier" in names))
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from adapters.ehr import patient as patients
 from adapters.ehr.answers import Remote
 from adapters.ehr.capabilities import MESSAGES, Offered, Way, missing, offered, ways
+from adapters.ehr.document import carries, objects, part
 from adapters.ehr.forms import Setting, our_identifier, shape, withdrawn
 from adapters.ehr.profile import Profile
 from adapters.ehr.session import Session, Unusable, token_value
@@ -135,12 +136,13 @@ class EhrClient:
         """Our Encounter at the EHR, by one of its identifiers; None unless it is exactly one and this patient's."""
         if item.encounter is None or "Encounter" not in types or not types["Encounter"].search:
             return None
-        for each in item.encounter.get("identifier", ()):
-            if each.get("system") and each.get("value"):
-                found = await self._session.search("Encounter", {"identifier": token_value(each["system"], each["value"])})
-                theirs = [one for one in found if str(one.get("subject", {}).get("reference", "")).endswith(patient) and each["value"] in _values(one)]
+        for each in objects(item.encounter, "identifier"):
+            system, value = str(each.get("system", "")), str(each.get("value", ""))
+            if system and value:
+                found = await self._session.search("Encounter", {"identifier": token_value(system, value)})
+                theirs = [one for one in found if _is_about(one, patient) and carries(one, system, value)]
                 if len(theirs) == 1:
-                    return f"Encounter/{theirs[0]['id']}"
+                    return f"Encounter/{theirs[0].get('id')}"
         return None
 
     # For `setpoint ehr check`
@@ -177,8 +179,7 @@ class EhrClient:
         except (NoToken, OutboundError) as error:
             report["problems"].append(f"metadata: {error}")
         else:
-            software = statement.get("software")
-            report["metadata"] = {"fhir": statement.get("fhirVersion"), "software": software.get("name") if isinstance(software, dict) else None}
+            report["metadata"] = {"fhir": statement.get("fhirVersion"), "software": part(statement, "software").get("name")}
             report["forms"] = {kind: self._described(kind, types, report["problems"]) for kind in _KINDS}
 
     def _described(self, kind: str, types: Mapping[str, Offered], problems: list[str]) -> list[dict[str, Any]]:
@@ -193,8 +194,9 @@ class EhrClient:
         ]  # fmt: skip
 
 
-def _values(resource: Json) -> set[str]:
-    return {str(each.get("value")) for each in resource.get("identifier", ()) if isinstance(each, dict)}
+def _is_about(resource: Json, patient: str) -> bool:
+    reference = str(part(resource, "subject").get("reference", ""))
+    return reference == patient or reference.endswith("/" + patient)
 
 
 def _of_version(identifier: tuple[str, str], resource: Json) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from adapters.ehr.document import objects
 from mappings.vocabulary import Json
 
 _SEXES: Final = ("male", "female", "other")
@@ -45,14 +46,14 @@ def find_patient(found: Sequence[Json], ours: Json, system: str) -> MatchedPatie
 
 
 def _values(patient: Json, system: str) -> set[str]:
-    identifiers = [each for each in patient.get("identifier", ()) if isinstance(each, dict) and each.get("use") != "old"]
+    identifiers = [each for each in objects(patient, "identifier") if each.get("use") != "old"]
     return {str(each["value"]).strip() for each in identifiers if each.get("system") == system and each.get("value")}
 
 
 def _standing(theirs: Json) -> str | None:
     if theirs.get("active") is False:
         return "the patient is inactive at the EHR"
-    if any(link.get("type") == "replaced-by" for link in theirs.get("link", ()) if isinstance(link, dict)):
+    if any(link.get("type") == "replaced-by" for link in objects(theirs, "link")):
         return "the patient was replaced by another at the EHR"
     return None
 
@@ -63,5 +64,5 @@ def _difference(ours: Json, theirs: Json) -> str | None:
         return "the birth date is not known on both sides"
     if not (here.startswith(there) or there.startswith(here)):
         return "the birth date differs"
-    sexes = {patient.get("gender") for patient in (ours, theirs)} & set(_SEXES)
+    sexes = {str(patient.get("gender")) for patient in (ours, theirs)} & set(_SEXES)
     return "the sex differs" if len(sexes) > 1 else None

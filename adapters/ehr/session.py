@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from adapters.ehr.document import objects, part
 from adapters.http import Answer, Outbound
 from adapters.smart.client import TokenSource
 from mappings.vocabulary import Json
@@ -68,8 +69,8 @@ class Session:
 
     def _next(self, bundle: Json) -> str | None:
         """The next page below our base. An address elsewhere is never followed: it would be given our token."""
-        for link in bundle.get("link", ()):
-            if isinstance(link, dict) and link.get("relation") == "next":
+        for link in objects(bundle, "link"):
+            if link.get("relation") == "next":
                 url = str(link.get("url"))
                 if url.startswith((self.base + "/", self.base + "?")):
                     return url[len(self.base) :].lstrip("/")
@@ -89,9 +90,9 @@ def resource_of(answer: Answer) -> Json | None:
 
 
 def _matches(bundle: Json) -> Iterator[Json]:
-    for entry in bundle.get("entry", ()):
-        if isinstance(entry, dict) and isinstance(entry.get("resource"), dict) and entry.get("search", {}).get("mode", "match") == "match":
-            yield entry["resource"]
+    for entry in objects(bundle, "entry"):
+        if part(entry, "search").get("mode", "match") == "match":
+            yield part(entry, "resource")
 
 
 def token_value(system: str, value: str) -> str:

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from adapters.ehr.answers import AlreadyThere, Remote, meaning, remote_of, standing
 from adapters.ehr.capabilities import MESSAGES, Way
+from adapters.ehr.document import carries, objects, part
 from adapters.ehr.profile import Profile
 from adapters.ehr.session import Session, Unusable, resource_of, token_value
 from adapters.ehr.settlement import Dead, Delivered, Refused, Retry, Settlement
@@ -40,15 +41,12 @@ class Writing:
             return []
         by = {"identifier": token_value(*self.identifier)} if self.way.by_identifier else {"patient": self.patient.partition("/")[2]}
         found = [each for each in await self.session.search(self.way.form, by) if self._ours(each)]
-        return sorted(found, key=lambda each: (str(each.get("meta", {}).get("lastUpdated")), str(each.get("id"))))
+        return sorted(found, key=lambda each: (str(part(each, "meta").get("lastUpdated")), str(each.get("id"))))
 
     def _ours(self, resource: Json) -> bool:
-        system, value = self.identifier
-        carried = [each for each in _list(resource.get("identifier")) + _list(resource.get("masterIdentifier")) if isinstance(each, dict)]
-        if any(each.get("system") == system and each.get("value") == value for each in carried):
-            return True
-        texts = [resource.get("description")] + [note.get("text") for note in _list(resource.get("note")) if isinstance(note, dict)]
-        return self.way.form != "CarePlan" and any(value in str(text) for text in texts)
+        texts = [resource.get("description"), *(note.get("text") for note in objects(resource, "note"))]
+        marked = self.way.form != "CarePlan" and any(self.identifier[1] in str(text) for text in texts)
+        return carries(resource, *self.identifier) or marked
 
     # Something new
 
@@ -112,7 +110,7 @@ class Writing:
 
     def _closed(self, theirs: Json) -> bool:
         """Whether somebody there ended what we would open again."""
-        return theirs.get("status") in _CLOSED and theirs.get("status") != self.body.get("status") and not self.withdrawn
+        return str(theirs.get("status")) in _CLOSED and theirs.get("status") != self.body.get("status") and not self.withdrawn
 
     def same(self, theirs: Json) -> bool:
         """Whether what stands there says what we say (servers add to id, meta and text)."""
@@ -178,7 +176,3 @@ def unusable(error: Unusable, profile: Profile, now: float, unknown: bool) -> Se
 def settle(outcome: Outcome) -> Settlement:
     """A refusal of the last form is the end."""
     return Dead(outcome.reason) if isinstance(outcome, Refused) else outcome
-
-
-def _list(value: object) -> list[object]:
-    return value if isinstance(value, list) else [] if value is None else [value]

@@ -82,17 +82,20 @@ def from_configuration(document: Mapping[str, Any]) -> Endpoints:
 def from_capabilities(statement: Mapping[str, Any]) -> Endpoints:
     """The endpoints in a CapabilityStatement's oauth-uris extension (SMART 1.0). Errors: DiscoveryFailed."""
     for uris in _extensions(statement):
-        for part in uris.get("extension", ()):
-            if isinstance(part, dict) and part.get("url") == "token":
-                return Endpoints(_endpoint(part.get("valueUri")), source="metadata")
+        for each in _objects(uris.get("extension")):
+            if each.get("url") == "token":
+                return Endpoints(_endpoint(each.get("valueUri")), source="metadata")
     raise DiscoveryFailed("neither smart-configuration nor metadata name a token endpoint")
 
 
 def _extensions(statement: Mapping[str, Any]) -> list[dict[str, Any]]:
-    rest = [each for each in statement.get("rest", ()) if isinstance(each, dict)]
-    security = [each["security"] for each in rest if isinstance(each.get("security"), dict)]
-    found = [extension for each in security for extension in each.get("extension", ()) if isinstance(extension, dict)]
+    security = [each["security"] for each in _objects(statement.get("rest")) if isinstance(each.get("security"), dict)]
+    found = [extension for each in security for extension in _objects(each.get("extension"))]
     return [extension for extension in found if extension.get("url") == _OAUTH_URIS]
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _endpoint(value: Any) -> str:

@@ -1,7 +1,9 @@
 """Delivery against a small EHR made here: every way an attempt can end, and that a plan never stands there twice."""
 
+import asyncio
 import copy
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,8 @@ from urllib.parse import parse_qs
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from adapters.ehr import profile as profiles
 from adapters.ehr.delivery import Dead, Delivered, EhrClient, Item, People, Retry
@@ -19,6 +23,7 @@ from mappings.vocabulary import FLAG_ID, SUGGESTION_ID
 
 BASE = "https://ehr.example/fhir"
 SYSTEM = "urn:example:mrn"
+ROUNDS = int(os.environ.get("SETPOINT_TEST_ROUNDS", "1"))
 NOW = 1_800_000_000.0
 FOLDER = Path(profiles.__file__).parent / "profiles"
 PATIENT = {"resourceType": "Patient", "id": "p1", "identifier": [{"system": SYSTEM, "value": "4711"}], "birthDate": "1990-06-15", "gender": "female"}
@@ -470,3 +475,36 @@ async def test_check_says_what_does_not() -> None:
     report = await client(Hospital(creates=())).check()
     assert not report["ok"]
     assert len(report["problems"]) == 2
+
+
+# Answers that are not what FHIR promises
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["Bundle", "CarePlan", "Patient", "CapabilityStatement", "4711", SYSTEM]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["resourceType", "rest", "resource", "interaction", "entry", "link", "issue", "meta", "identifier", "id", "type", "code",
+                         "status", "url"]),
+        inner, max_size=5,
+    ),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@given(st.lists(st.tuples(st.sampled_from([200, 201, 400, 403, 409, 412]), _JSON, st.booleans()), min_size=6, max_size=6), st.booleans(), st.integers(0, 3))
+@settings(max_examples=150 * ROUNDS, deadline=None)
+def test_whatever_an_ehr_answers_the_attempt_is_settled(broken: list[tuple[int, Any, bool]], unknown: bool, honest: int) -> None:
+    hospital, left = Hospital(), list(broken)
+    seen = 0
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        nonlocal seen
+        seen += 1
+        if seen <= honest or not left:
+            return hospital(request)
+        status, body, page = left.pop(0)
+        return httpx.Response(status, html="<html>") if page else httpx.Response(status, json=body)
+
+    ehr = EhrClient(Outbound(transport=httpx.MockTransport(handle)), BASE, profile("general"), None, lambda: NOW)
+    assert isinstance(asyncio.run(ehr.deliver(item(unknown=unknown))), Delivered | Retry | Dead)
+    left, seen = list(broken), 0
+    assert isinstance(asyncio.run(ehr.check())["ok"], bool)
