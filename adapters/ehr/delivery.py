@@ -59,6 +59,10 @@ class EhrClient:
             except OutboundError as error:
                 return Retry(None, str(error), item.unknown)
 
+    async def aclose(self) -> None:
+        """Close the connections that are kept."""
+        await self._session.aclose()
+
     async def _attempt(self, item: Item) -> Settlement:
         identifier = our_identifier(item.resource)
         if identifier is None:

@@ -44,6 +44,10 @@ class Session:
             answer = await self._outbound.request(method, url, sent | {"authorization": f"Bearer {token.value}"}, content)
         return answer
 
+    async def aclose(self) -> None:
+        """Close the connections that are kept."""
+        await self._outbound.aclose()
+
     async def read(self, path: str) -> Json:
         """One resource. Errors: Unusable, OutboundError, NoToken."""
         answer = await self.call("GET", path)
