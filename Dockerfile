@@ -60,8 +60,8 @@ RUN printf '%s\n' \
 
 ENV PATH=/opt/setpoint/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
-    PYTHONUNBUFFERED=1 \
-    SETPOINT_DATABASE_URL=sqlite:////data/setpoint.sqlite
+    PYTHONUNBUFFERED=1
+# The default database, sqlite:///setpoint.sqlite, is a file here. No setting stands in the image: it would outdo a ..._FILE given later.
 WORKDIR /data
 USER 10001:10001
 EXPOSE 8000

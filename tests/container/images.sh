@@ -23,13 +23,16 @@ apt_get() {
     DEBIAN_FRONTEND=noninteractive apt-get -qq "$@" >"$WORK/apt.log" 2>&1 </dev/null || fail_with_log "apt-get $1 failed" "$WORK/apt.log"
 }
 
-# Overlay where the file system can carry it, full copies (vfs) where it cannot.
+# Overlay where the file system can carry it, full copies (vfs) where it cannot: there every layer costs the whole image again, so
+# the build keeps none between its steps.
 configure_storage() {
     local driver=vfs probe="$CACHE/probe"
+    LAYERS=false
     mkdir -p "$probe"/{lower,upper,work,merged}
     if mount -t overlay overlay -o "lowerdir=$probe/lower,upperdir=$probe/upper,workdir=$probe/work" "$probe/merged" 2>/dev/null; then
         umount "$probe/merged"
         driver=overlay
+        LAYERS=true
     fi
     rm -rf "$probe"
     printf '[storage]\ndriver = "%s"\ngraphroot = "%s"\nrunroot = "%s"\n' "$driver" "$CACHE/$driver" "$CACHE/$driver-running" >"$WORK/storage.conf"
@@ -86,7 +89,7 @@ bootstrap() {
 build_image() {
     local mounts=(-v /etc/ssl/certs:/etc/ssl/certs:ro)
     [ -f /etc/pip.conf ] && mounts+=(-v /etc/pip.conf:/etc/pip.conf:ro)
-    buildah bud --isolation chroot --pull-never --layers --format docker "${mounts[@]}" \
+    buildah bud --isolation chroot --pull-never --layers="$LAYERS" --format docker "${mounts[@]}" \
         --build-arg VERSION="$("$PYTHON" -c 'from importlib.metadata import version; print(version("setpoint"))')" \
         --build-arg REVISION="$(git rev-parse HEAD 2>/dev/null || echo unknown)" \
         -t "$IMAGE" . >"$WORK/build.log" 2>&1 </dev/null || fail_with_log "the image does not build" "$WORK/build.log"
