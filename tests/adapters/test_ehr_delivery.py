@@ -491,7 +491,7 @@ _JSON = st.recursive(
 
 
 @given(st.lists(st.tuples(st.sampled_from([200, 201, 400, 403, 409, 412]), _JSON, st.booleans()), min_size=6, max_size=6), st.booleans(), st.integers(0, 3))
-@settings(max_examples=150 * ROUNDS, deadline=None)
+@settings(max_examples=80 * ROUNDS, deadline=None)
 def test_whatever_an_ehr_answers_the_attempt_is_settled(broken: list[tuple[int, Any, bool]], unknown: bool, honest: int) -> None:
     hospital, left = Hospital(), list(broken)
     seen = 0
