@@ -34,7 +34,7 @@ def test_every_file(path: Path) -> None:
     found = predict(prior, start(prior), 0.0)
     assert prior.minimum is None or found.lower99 >= prior.minimum
     assert found.lower95 < found.set_point < found.upper95
-    assert found.upper95 / max(found.lower95, 1e-3 * found.upper95) < 1000
+    assert found.upper95 < 50 * found.set_point
 
 
 def test_no_code_names_two_measures() -> None:
@@ -100,3 +100,20 @@ def test_contradictions_say_where(broken: dict[str, Any], path: tuple[str, ...])
     with pytest.raises(KnowledgeError) as caught:
         build(broken)
     assert caught.value.path == path
+
+
+def test_the_range_of_a_scale_and_of_its_prior_agree() -> None:
+    """A total beyond the prior's ends would be refused, so the ends are the scale's own."""
+    library = Path(mappings.baseline.__file__).parent.parent / "scales" / "library"
+    for path in FILES:
+        scale = library / path.name
+        if scale.exists():
+            rules = json.loads(scale.read_text(encoding="utf-8"))
+            prior = build(json.loads(path.read_text(encoding="utf-8")))
+            low, high = (rules.get("scores") or rules.get("rules") or [{}])[0].get("range", (prior.minimum, prior.maximum))
+            assert (prior.minimum, prior.maximum) == (low, high), path.stem
+            assert (prior.direction == "lower-worse") == (rules["direction"] == "higher-better"), path.stem
+
+
+def test_at_least_45_measures() -> None:
+    assert len(FILES) >= 45
