@@ -61,7 +61,8 @@ class Access:
 
     async def _own_keys(self, kid: str | None) -> Sequence[PublicKey]:
         read, found = self._own
-        if time.monotonic() - read > 5 or not any(key.kid == kid for key in found):
+        age = time.monotonic() - read
+        if age > 5 or (age > 1 and not any(key.kid == kid for key in found)):
             found = public_keys(await self._keys.jwks())
             self._own = (time.monotonic(), found)
         return found
@@ -161,7 +162,10 @@ async def _form(request: Request) -> dict[str, str]:
         body += chunk
         if len(body) > MAX_FORM:
             raise TokenDenied("invalid_request", 413)
-    pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=20)
+    try:
+        pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=20)
+    except ValueError:
+        raise TokenDenied("invalid_request") from None
     if len({name for name, _ in pairs}) != len(pairs):
         raise TokenDenied("invalid_request")
     return dict(pairs)

@@ -10,32 +10,15 @@ from service.knowledge import Knowledge, load
 from service.outgoing import outbound
 from service.registry import Registry
 from service.settings import Settings
-from service.store.opening import SchemaOutdated, migrate, open_store
-from service.store.unit import Unavailable
+from service.store.opening import open_store
 
 
 async def open_house(settings: Settings, knowledge: Knowledge | None = None, definitions: Definitions | None = None) -> House:
     """Everything, ready to serve. Errors: BrokenKnowledge, SchemaOutdated, Unavailable."""
     knowledge = knowledge or load(settings.knowledge_dir)
     definitions = definitions or compile_definitions(knowledge)
-    try:
-        store = await open_store(settings.database_url, settings.statement_timeout_s)
-    except SchemaOutdated:
-        if not await is_empty(settings.database_url):
-            raise
-        await migrate(settings.database_url)
-        store = await open_store(settings.database_url, settings.statement_timeout_s)
+    store = await open_store(settings.database_url, settings.statement_timeout_s)
     registry = Registry(store)
     keys = Keys(store, settings.secret_bytes)
     access = None if settings.auth == "open" else Access(settings, store, registry, keys, outbound(settings), outbound(settings, allow_private=True))
     return assemble(settings, knowledge, definitions, store, registry, keys, access)
-
-
-async def is_empty(url: str) -> bool:
-    """Whether a database has never been migrated: then the first start does it."""
-    from service.store.opening import revision
-
-    try:
-        return await revision(url) is None
-    except Unavailable:
-        return False

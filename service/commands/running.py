@@ -12,7 +12,7 @@ from service.commands.console import AsJson, fail, read_settings, show_one
 
 def migrate(as_json: AsJson = False) -> None:
     """Bring the database's schema up to date, under a lock."""
-    from service.store.opening import migrate as bring
+    from service.store.schema import migrate as bring
     from service.store.unit import Unavailable
 
     settings = read_settings()

@@ -60,8 +60,9 @@ def _tell(screen: Screen, setting: Setting, processes: Processes) -> None:
     ]
     for number, (title, work) in enumerate(steps, 1):
         screen.step(number, len(steps), title)
+        began = time.monotonic()
         done = work()
-        screen.done(done)
+        screen.done(done, time.monotonic() - began)
 
 
 def _wait(screen: Screen) -> None:

@@ -20,10 +20,10 @@ class Screen:
         """A step begins."""
         print(f"\n{self._bold(f'[{number}/{of}] {title}')}", file=self._out, flush=True)
 
-    def done(self, text: str | None) -> None:
+    def done(self, text: str | None, seconds: float) -> None:
         """A step ended well."""
         if text:
-            self.say(f"ok: {text}", 6)
+            self.say(f"ok ({seconds:.1f} s): {text}", 6)
 
     def fact(self, name: str, text: str) -> None:
         """A named finding."""

@@ -112,6 +112,8 @@ async def _think(house: "House", changes: list[Change], who: Requester) -> Unit:
     now, unit = now_us(), Unit()
     before = await earlier_readings(house.store, changes)
     stories = await _stories(house, changes, [reading.person for reading in before])
+    if stories:
+        await house.registry.ehrs()
     for change in changes:
         await _write(house, unit, change)
         unit.audits.append(_audit(house, change, who, now))
