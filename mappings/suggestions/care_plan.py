@@ -101,7 +101,8 @@ def _goal(text: str, person: str) -> Json:
 
 def _notes(rule: Rule, verdict: Verdict, catalogue: Catalogue) -> Iterable[str]:
     """What an EHR shows that does not show the narrative."""
-    yield " ".join(["Rests on: " + "; ".join(narrative.reasons(verdict, catalogue)) + ".", *narrative.expectations(verdict, catalogue)])
+    seen = "; ".join(narrative.reasons(verdict, catalogue))
+    yield " ".join([f"Rests on: {seen}.", *narrative.expectations(verdict, catalogue), narrative.sources(verdict)])
     if verdict.missing:
         yield "Not known: " + "; ".join(narrative.missing(verdict, catalogue)) + "."
     for line in narrative.alternatives(verdict):

@@ -191,7 +191,8 @@ def in_words(condition: Condition, inside: bool = False) -> str:
         case Comparison(fact, operation, bool(value)):
             return f"{'' if value == (operation == 'eq') else 'not: '}{fact.description}"
         case Comparison(fact, operation, value):
-            return f"{fact.description} {_WORDS[operation]} {value if isinstance(value, str) else f'{value:g}'} {fact.display}".rstrip()
+            shown, unit = (value, "") if isinstance(value, str) else (f"{value:g}", fact.display.removesuffix("s") if value == 1 else fact.display)
+            return f"{fact.description} {_WORDS[operation]} {shown} {unit}".rstrip()
         case Not(part):
             return f"not ({in_words(part)})"
         case All(parts):

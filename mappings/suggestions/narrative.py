@@ -35,14 +35,17 @@ def plain(fact: Fact, value: FactValue) -> Value | None:
 
 
 def reasons(verdict: Verdict, catalogue: Catalogue) -> list[str]:
-    """What the verdict rests on, each with its date and what it was read from."""
-    return [_reason(fact, value) for fact, value, is_reason in told(verdict, catalogue) if is_reason]
+    """What the verdict rests on, each with its date."""
+    return [_said(fact, value) + _dated(fact, value) for fact, value, is_reason in told(verdict, catalogue) if is_reason]
 
 
-def _reason(fact: Fact, value: FactValue) -> str:
-    since = f", {value.as_of[:10]}" if value.as_of and fact.unit != "wk" else ""
-    source = f" [{', '.join(value.refs)}]" if value.refs else ""
-    return f"{_said(fact, value)}{since}{source}"
+def _dated(fact: Fact, value: FactValue) -> str:
+    return f", {value.as_of[:10]}" if value.as_of and fact.unit != "wk" else ""
+
+
+def sources(verdict: Verdict) -> str:
+    """Where the reasons were read from."""
+    return f"Read from {', '.join(verdict.refs)}." if verdict.refs else "No source is recorded."
 
 
 def _said(fact: Fact, value: FactValue) -> str:
@@ -59,7 +62,8 @@ def _amount(value: float, unit: str) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    """Three digits; of what is a hundred or more no fraction, else of what is one or more a tenth."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{round(value, 1):g}" if abs(value) >= 1 else f"{value:.3g}"
 
 
 def background(verdict: Verdict, catalogue: Catalogue) -> list[str]:
@@ -123,6 +127,7 @@ def narrative(rule: Rule, verdict: Verdict, catalogue: Catalogue) -> Json:
         paragraph(rule.title, bold=True),
         paragraph(PROPOSAL),
         *section("What was seen", reasons(verdict, catalogue)),
+        paragraph(sources(verdict)),
         paragraph(" ".join(["Why for this person:", rule.why, *expectations(verdict, catalogue)])),
         *section("Also known", background(verdict, catalogue)),
         *section("Proposed", proposals(verdict)),

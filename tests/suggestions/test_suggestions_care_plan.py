@@ -62,7 +62,8 @@ def test_the_narrative_says_what_a_clinician_asks(rules: dict[str, Rule], worse:
     told = words(made(rules["depression-worsening"], worse, catalogue))
     for said in (
         "Nothing has been ordered or changed.",
-        "PHQ-9 total: 13 points, 2026-03-01 [QuestionnaireResponse/q1, Observation/total1]",
+        "PHQ-9 total: 13 points, 2026-03-01",
+        "Read from QuestionnaireResponse/q1, Observation/total1.",
         "From 10 earlier values, the next PHQ-9 of this person was expected around 5.1, between 2 and 8.9 points.",
         "recognised active medicines: citalopram",
         "See the person within a week and repeat the PHQ-9 (within 7 days)",

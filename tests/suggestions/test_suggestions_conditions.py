@@ -43,7 +43,7 @@ trees = st.recursive(
 knowns = st.fixed_dictionaries({}, optional={fact.name: VALUES[fact.type] for fact in FACTS})
 
 
-@settings(max_examples=150 * ROUNDS, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100 * ROUNDS, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(trees, knowns)
 def test_fhirpath_says_the_same(tree: dict[str, Any], known: dict[str, Any]) -> None:
     built = condition.build(tree, CATALOGUE, ())
