@@ -1,8 +1,10 @@
 """Tail calibration: which quantile of the model stands for a nominal level, learnt from people the model was fitted on (baseline.md, addition 1)."""
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
+
+from mappings.baseline.mixture import probit
 
 NOMINAL: Final = (0.005, 0.025, 0.975, 0.995)
 KEYS: Final = ("0.005", "0.025", "0.975", "0.995")
@@ -10,9 +12,14 @@ KEYS: Final = ("0.005", "0.025", "0.975", "0.995")
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """`model` are the model's levels for NOMINAL; equal to it without calibration."""
+    """`model` are the model's levels for NOMINAL; equal to it without calibration. `scores`: their normal scores."""
 
-    model: tuple[float, float, float, float] = (0.005, 0.025, 0.975, 0.995)
+    model: tuple[float, float, float, float] = NOMINAL
+    scores: tuple[float, float, float, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        a, b, c, d = map(probit, self.model)
+        object.__setattr__(self, "scores", (a, b, c, d))
 
     def calibrated(self, below: float, above: float) -> tuple[float, float]:
         """Both tail probabilities after mapping by the straight lines through (0, 0), (model, nominal) ..., (1, 1)."""

@@ -32,14 +32,13 @@ def _tail(mixture: Sequence[Component], y: float, side: float) -> float:
     return tail / 2
 
 
-def quantile(mixture: Sequence[Component], level: float, guess: float) -> tuple[float, float, float]:
-    """(the y with P(Y <= y) = level, dy/dz and d2y/dz2 there), z being the normal score of the level.
+def quantile(mixture: Sequence[Component], target: float, guess: float) -> tuple[float, float, float]:
+    """(the y whose normal score z is `target`, dy/dz and d2y/dz2 there): the quantile of level Phi(target).
 
     Halley's iteration on the normal score, which is nearly straight: two rounds as a rule, then the error is below 1e-12 sd. Should
     it wander, it starts again kept inside the bracket of the components' own quantiles, halving where a step leads out.
     """
-    target, close = probit(level), _CLOSE / mixture[0][2]
-    y = guess
+    y, close = guess, _CLOSE / mixture[0][2]
     for _ in range(5):
         score, slope, bend = _score(mixture, y, target)
         step = _halley(target - score, slope, bend)
@@ -54,12 +53,13 @@ def _score(mixture: Sequence[Component], y: float, target: float) -> tuple[float
     side = 1.0 if target > 0 else -1.0
     tail = density = change = 0.0
     for mean, w1, s1, k1, w2, s2, k2 in mixture:
-        off = y - mean
+        off = side * (y - mean)
         u, v = off * s1, off * s2
         e1, e2 = k1 * exp(-u * u), k2 * exp(-v * v)
-        tail += w1 * erfc(side * u) + w2 * erfc(side * v)
+        tail += w1 * erfc(u) + w2 * erfc(v)
         density += e1 + e2
         change += e1 * s1 * u + e2 * s2 * v
+    change *= side
     score = -side * probit(min(1 - 1e-16, max(_TINY, tail / 2)))
     if density < _TINY:
         return score, math.inf, 0.0

@@ -1,11 +1,10 @@
 """All that is kept of a person's earlier values of one measure: the filter per grid point, and what the detectors carry."""
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from mappings.baseline.detectors import Posterior, Watch
+from mappings.baseline.detectors import Watch
 
 _HEAD: Final = struct.Struct("<4sHHHB")
 _MARK: Final = b"SPB1"
@@ -49,22 +48,20 @@ class State:
             raise ValueError("not a baseline state") from None
         if mark != _MARK:
             raise ValueError("a baseline state of another version")
-        return _read(iter(numbers), points, pending, recent, bool(has_anchor))
+        return _read(numbers, points, pending, recent, bool(has_anchor))
 
 
-def _read(numbers: Iterator[float], points: int, pending: int, recent: int, has_anchor: bool) -> State:
-    def take(count: int) -> tuple[float, ...]:
-        return tuple(next(numbers) for _ in range(count))
+def _read(numbers: tuple[float, ...], points: int, pending: int, recent: int, has_anchor: bool) -> State:
+    n, first, last = numbers[:3]
+    log_weight, a, u, paa, pau, puu = (numbers[at : at + points] for at in range(3, 3 + 6 * points, points))
+    at = 3 + 6 * points
+    ewma, up, down, raised, side, since, count = numbers[at : at + 7]
+    posteriors = _rows(numbers, at + 7, 4, has_anchor + pending)
+    window = _rows(numbers, at + 7 + 4 * (has_anchor + pending), 2, recent)
+    anchor = posteriors[0] if has_anchor else None
+    watch = Watch(ewma, up, down, int(raised), (side, since, count), anchor, posteriors[has_anchor:], window)
+    return State(int(n), first, last, log_weight, a, u, paa, pau, puu, watch)
 
-    def posterior() -> Posterior:
-        return next(numbers), next(numbers), next(numbers), next(numbers)
 
-    n, first, last = take(3)
-    arrays = [take(points) for _ in range(6)]
-    ewma, up, down, raised = take(4)
-    run = (next(numbers), next(numbers), next(numbers))
-    anchor = posterior() if has_anchor else None
-    waiting = tuple(posterior() for _ in range(pending))
-    window = tuple((next(numbers), next(numbers)) for _ in range(recent))
-    log_weight, a, u, paa, pau, puu = arrays
-    return State(int(n), first, last, log_weight, a, u, paa, pau, puu, Watch(ewma, up, down, int(raised), run, anchor, waiting, window))
+def _rows(numbers: tuple[float, ...], start: int, width: int, count: int) -> tuple[Any, ...]:
+    return tuple([numbers[at : at + width] for at in range(start, start + width * count, width)])
