@@ -44,4 +44,6 @@ def compile_definitions(knowledge: Knowledge) -> Definitions:
     compiled = compile_parameters(listed, built, kept)
     parameters = {kind: {each.name: each for each in own if each.type != "special"} for kind, own in compiled.items()}
     validator = Validator(built, (*kept, "Parameters", "OperationOutcome"))
-    return Definitions(validator, extractors(compiled, built), Types(declared, parameters), declared)
+    # composites are compiled, so that a broken one is found, but not extracted: nothing is searched by them yet
+    indexed = {kind: tuple(each for each in own if each.type not in ("composite", "special")) for kind, own in compiled.items()}
+    return Definitions(validator, extractors(indexed, built), Types(declared, parameters), declared)

@@ -97,6 +97,12 @@ class Series:
             return self._told
         return self._replay(self._dirty)
 
+    def whole(self) -> list[tuple[int, float]] | None:
+        """All values (instant, value) in order, where the entries were loaded."""
+        if self.entries is None:
+            return None
+        return [(entry.at, entry.value) for entry in self.entries if entry.value is not None]
+
     def dump(self) -> bytes:
         """The state to store."""
         return _HEAD.pack(self.last_at, self.count, self.first) + (self._state.to_bytes() if self._state else b"")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from service.workflows.telling import Telling
 
 DAY_US = 86_400_000_000
+COURSE = 60
+"""How many values of a measure are remembered for finding the one at which a treatment began."""
 FLAG_AGE_DAYS = 14.0
 """Oldest answer that raises a Flag where no safety rule of its scale sets another age."""
 
@@ -38,25 +40,46 @@ class Suggesting:
         self._spoke: list[Rule] = []
         self._labels: list[Json] = []
 
-    def heard(self, measure: str, told: Told | None, event: Event | None, gone: set[str], fresh: bool) -> None:
-        """The newest value of a measure as it stands now. `fresh`: it came with this use case; `gone`: sources that give nothing any more."""
+    def heard(self, measure: str, told: Told | None, event: Event | None, gone: set[str], fresh: bool, whole: list[tuple[int, float]] | None) -> None:
+        """The newest value of a measure as it stands now. `fresh`: it came with this use case; `gone`: sources that give nothing any more;
+        `whole`: all values of the series in order, where they were loaded."""
         self._moved.add(measure)
         self._drop_flags(measure, gone, event)
         if told is None or event is None:
             self._story.drop("latest", measure)
             return
-        facts = self._facts(measure, told, event)
-        self._story.put("latest", measure, {"at": told.entry.at, "source": told.entry.source, "facts": facts, "security": event.security})
+        course = self._course(measure, told, whole)
+        self._story.put("latest", measure, {
+            "at": told.entry.at, "source": told.entry.source, "facts": self._facts(measure, told, event, course), "security": event.security,
+            "encounter": event.resource.get("encounter"), "course": course,
+        })  # fmt: skip
         if fresh and not self._telling.who.quiet:
             self._news.add(measure)
             self._flag(measure, told, event)
 
-    def _facts(self, measure: str, told: Told, event: Event) -> dict[str, list[Any]]:
+    def _course(self, measure: str, told: Told, whole: list[tuple[int, float]] | None) -> list[list[Any]]:
+        """The last values with their times, by which a treatment's start value is found."""
+        if whole is not None:
+            return [[iso(at), value] for at, value in whole[-COURSE:]]
+        kept: list[list[Any]] = (self._story.get("latest", measure) or {}).get("course", [])
+        return kept if told.entry.value is None else [*kept, [iso(told.entry.at), told.entry.value]][-COURSE:]
+
+    def _facts(self, measure: str, told: Told, event: Event, course: list[list[Any]]) -> dict[str, list[Any]]:
         refs = (told.entry.source, *told.entry.derived[-2:])
-        found = collect.series_facts(measure, told.entry.value, told.judgement, told.first, refs, event.text)
-        if event.scored is not None:
-            found |= collect.scored_facts(event.scored, refs, event.text)
+        start = collect.start_value(((text, value) for text, value in course), self._began())
+        found = collect.series_facts(measure, told.entry.value, told.judgement, told.first, refs, event.text, start)
+        if event.scored is not None and event.scale is not None:
+            found |= collect.scored_facts(event.scored, refs, event.text, event.scale.safety)
         return {name: [value.value, list(value.refs), value.as_of] for name, value in found.items()}
+
+    def _began(self) -> str | None:
+        """When the newest active antidepressant was started."""
+        groups, by_id = collect.CLASSES["antidepressant"], self._knowledge.drugs.by_id
+        starts = [
+            medicine.start for medicine in self._prescribing.medicines()
+            if medicine.active and medicine.start and any(drug in by_id and by_id[drug].group in groups for drug in medicine.ingredients)
+        ]  # fmt: skip
+        return max(starts, default=None)
 
     # Flags
 
@@ -115,7 +138,8 @@ class Suggesting:
             self._labels += row["security"]
         medicines = self._prescribing.medicines()
         by_id = self._knowledge.drugs.by_id
-        found |= collect.medicine_facts(medicines, lambda drug: by_id[drug].group if drug in by_id else None)
+        found |= collect.medicine_facts(medicines, lambda drug: by_id[drug].group if drug in by_id else None, iso(self._telling.now))
+        found |= collect.person_facts(self._story.get("patient") or {}, iso(self._telling.now))
         genes = tuple(key for key, _ in self._story.all("gene"))
         findings = self._prescribing.findings()
         refs = (*genes, *dict.fromkeys(medicine.ref for medicine, _ in findings))
@@ -127,7 +151,7 @@ class Suggesting:
 
     def _evaluate(self, rule: Rule, facts: dict[str, FactValue]) -> None:
         verdict, row, now = evaluate(rule, facts), self._story.get("suggestion", rule.id), self._telling.now
-        existing = Existing(row["status"], row["digest"], row["values"], row["decided_at"]) if row else None
+        existing = Existing(row["status"], row["digest"], row["values"], row["decided_at"], row["dates"]) if row else None
         action = decide(rule, verdict, existing, now, self._may_raise(rule))
         if action in (Action.RAISE, Action.SUPERSEDE):
             replaces = row["ref"] if row and action is Action.SUPERSEDE else None
@@ -150,10 +174,13 @@ class Suggesting:
         return rule.measure in self._news and latest is not None and self._telling.now - latest["at"] <= rule.max_age_days * DAY_US
 
     def _put_plan(self, rule: Rule, verdict: Verdict, id_: str, created: str, replaces: str | None) -> None:
-        plan = care_plan(rule, verdict, self._knowledge.catalogue, id_, self._story.person, iso(self._telling.now), created, replaces)
+        latest = self._story.get("latest", rule.measure) if rule.measure else None
+        encounter = latest.get("encounter") if latest else None
+        plan = care_plan(rule, verdict, self._knowledge.catalogue, id_, self._story.person, iso(self._telling.now), created, replaces, encounter)
         ref = f"CarePlan/{id_}"
         values = {name: value.value for name, value in verdict.used.items()}
-        self._story.put("suggestion", rule.id, {"ref": ref, "status": "draft", "digest": facts_digest(verdict), "values": values, "created": created,
+        dates = {name: value.as_of for name, value in verdict.used.items()}
+        self._story.put("suggestion", rule.id, {"ref": ref, "status": "draft", "digest": facts_digest(verdict), "values": values, "dates": dates, "created": created,
                                                 "decided_at": None, "replaces": replaces, "body": plan})  # fmt: skip
         self._telling.put(ref, plan, self._labels)
         self._telling.push_refs[ref] = rule.priority == "safety"

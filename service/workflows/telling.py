@@ -105,7 +105,7 @@ class Telling:
         self.story.put_raw("state", measure, series.dump())
         newest = told[-1] if told else None
         fresh = newest is not None and any(event.source == newest.entry.source for event in self._events)
-        suggesting.heard(measure, newest, self._event_for(told), self._gone(), fresh)
+        suggesting.heard(measure, newest, self._event_for(told), self._gone(), fresh, series.whole())
 
     def _gone(self) -> set[str]:
         """Sources that no longer give a value."""
