@@ -13,9 +13,9 @@ def patient(**more: Any) -> dict[str, Any]:
     return {"resourceType": "Patient", "identifier": [{"system": SYSTEM, "value": str(uuid4())}], "birthDate": "1990-06-15", "gender": "female"} | more
 
 
-def observation(person: str, code: str = "8867-4", value: float = 72, unit: str = "/min", at: str = "2026-01-05T08:00:00Z", **more: Any) -> dict[str, Any]:
+def observation(person: str, code: str = "no-measure", value: float = 72, unit: str = "/min", at: str = "2026-01-05T08:00:00Z", **more: Any) -> dict[str, Any]:
     return {
-        "resourceType": "Observation", "status": "final", "code": {"coding": [{"system": "http://loinc.org", "code": code}]},
+        "resourceType": "Observation", "status": "final", "code": {"coding": [{"system": "urn:test:codes", "code": code}]},
         "subject": {"reference": person}, "effectiveDateTime": at,
         "valueQuantity": {"value": value, "unit": unit, "system": "http://unitsofmeasure.org", "code": unit},
     } | more  # fmt: skip
