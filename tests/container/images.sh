@@ -11,16 +11,15 @@ install_tools() {
     for tool in podman buildah runc debootstrap; do
         command -v "$tool" >/dev/null || missing+=("$tool")
     done
-    [ "$(id -u)" = 0 ] || fail "building and running images here needs root: sudo make container-test"
-    command -v apt-get >/dev/null || fail "needs a Debian machine: there is no apt-get here"
     [ ${#missing[@]} = 0 ] && return
+    command -v apt-get >/dev/null || fail "${missing[*]} must be installed first: there is no apt-get on this machine"
     step "installing ${missing[*]} from the machine's package mirror"
     apt_get update
     apt_get install --yes --no-install-recommends "${missing[@]}"
 }
 
 apt_get() {
-    DEBIAN_FRONTEND=noninteractive apt-get -qq "$@" >"$WORK/apt.log" 2>&1 </dev/null || fail_with_log "apt-get $1 failed" "$WORK/apt.log"
+    DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120 "$@" >"$WORK/apt.log" 2>&1 </dev/null || fail_with_log "apt-get $1 failed" "$WORK/apt.log"
 }
 
 # Overlay where the file system can carry it, full copies (vfs) where it cannot: there every layer costs the whole image again, so
@@ -40,29 +39,37 @@ configure_storage() {
 }
 
 # The mirror is whatever this machine's apt uses for Debian itself; it is kept in no file and no image.
-debian_mirror() {
-    local found
-    found=$(apt-get indextargets --format '$(LABEL) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' | awk '$1 == "Debian" && $2 == "main" { print $3; exit }')
-    if [ -z "$found" ]; then
-        apt_get update
-        found=$(apt-get indextargets --format '$(LABEL) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' | awk '$1 == "Debian" && $2 == "main" { print $3; exit }')
-    fi
-    case "$found" in
-        http://* | https://*) printf '%s' "$found" ;;
-        *) fail "apt on this machine names no http(s) mirror of Debian to make the base image from" ;;
+find_mirror() {
+    command -v apt-get >/dev/null || fail "the base images are made from the mirror that apt uses, and there is no apt-get on this machine"
+    read_mirror
+    [ -n "$MIRROR" ] || { apt_get update && read_mirror; }
+    case "$MIRROR" in
+        http://* | https://*) ;;
+        *) fail "apt on this machine names no http(s) mirror of Debian to make the base images from" ;;
     esac
 }
 
+read_mirror() {
+    MIRROR=$(apt-get indextargets --format '$(LABEL) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' | awk '$1 == "Debian" && $2 == "main" && !seen++ { print $3 }')
+}
+
 make_base_images() {
-    podman image exists "$POSTGRES_IMAGE" || {
+    local base=true postgres=true
+    podman image exists "$BASE_IMAGE" || base=false
+    podman image exists "$POSTGRES_IMAGE" || postgres=false
+    if $base && $postgres; then return; fi
+    find_mirror
+    if ! $postgres; then
         step "making the PostgreSQL image from Debian packages, beside the next steps (about 80 s, once)"
+        set -m # a process group of its own, to end it with its children
         bootstrap "$POSTGRES_IMAGE" postgresql &
         POSTGRES_MAKER=$!
-    }
-    podman image exists "$BASE_IMAGE" || {
+        set +m
+    fi
+    if ! $base; then
         step "making a stand-in for $BASE_IMAGE (about 80 s, once)"
         bootstrap "$BASE_IMAGE" python3,python3-venv,ca-certificates
-    }
+    fi
 }
 
 postgres_image_made() {
@@ -73,13 +80,12 @@ postgres_image_made() {
 }
 
 bootstrap() {
-    local image=$1 packages=$2 root log mirror proxy
+    local image=$1 packages=$2 root log proxy
     root=$(mktemp -d "$WORK/root.XXXXXX")
     log="$root.log"
-    mirror=$(debian_mirror)
     proxy=$(apt-config dump --format '%v' Acquire::http::Proxy)
     [ -n "$proxy" ] && export http_proxy="$proxy" https_proxy="$proxy"
-    debootstrap --variant=minbase --include="$packages" trixie "$root" "$mirror" >"$log" 2>&1 </dev/null || fail_with_log "debootstrap for $image failed" "$log"
+    debootstrap --variant=minbase --include="$packages" trixie "$root" "$MIRROR" >"$log" 2>&1 </dev/null || fail_with_log "debootstrap for $image failed" "$log"
     rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root"/usr/share/doc "$root"/usr/share/man "$root"/etc/apt/sources.list
     chmod 0755 "$root"
     tar -C "$root" -c . | podman import - "$image" >"$log" 2>&1 || fail_with_log "importing $image failed" "$log"

@@ -10,9 +10,11 @@ PYTHON="$PWD/.venv/bin/python"
 CACHE="${XDG_CACHE_HOME:-$HOME/.cache}/setpoint-container"
 IMAGE="localhost/setpoint-test:$$"
 STOP_WITHIN_S=20
+MIRROR=
 POSTGRES_MAKER=
 CONTAINERS=()
 WORK=
+OURS=
 
 step() { printf '[%3d s] %s\n' "$SECONDS" "$*" >&2; }
 fail() {
@@ -40,16 +42,17 @@ clean_up() {
     if [ "$status" != 0 ] && [ ${#CONTAINERS[@]} != 0 ]; then
         show_logs
     fi
-    [ -n "$POSTGRES_MAKER" ] && kill "$POSTGRES_MAKER" 2>/dev/null && wait "$POSTGRES_MAKER" 2>/dev/null
+    [ -n "$POSTGRES_MAKER" ] && kill -- "-$POSTGRES_MAKER" 2>/dev/null && wait "$POSTGRES_MAKER" 2>/dev/null
     [ ${#CONTAINERS[@]} = 0 ] || podman rm --force --time 0 "${CONTAINERS[@]}" >/dev/null 2>&1
     [ -n "${CONTAINERS_STORAGE_CONF:-}" ] && podman untag "$IMAGE" >/dev/null 2>&1
-    [ -n "$WORK" ] && unmount_leftovers && rm -rf "$WORK"
+    [ -n "$OURS" ] && unmount_below "$CACHE"
+    [ -n "$WORK" ] && unmount_below "$WORK" && rm -rf --one-file-system "$WORK"
     exit "$status"
 }
 
-# A build or debootstrap that was interrupted may leave mounts below our own directory.
-unmount_leftovers() {
-    awk -v dir="$WORK/" 'index($2, dir) == 1 { print $2 }' /proc/mounts | sort -r | while read -r point; do umount "$point" || umount -l "$point"; done
+# The storage keeps a mount of its own directory; a build or debootstrap that was interrupted may leave more.
+unmount_below() {
+    awk -v dir="$1/" 'index($2, dir) == 1 { print $2 }' /proc/mounts | sort -r | while read -r point; do umount "$point" || umount -l "$point"; done
 }
 
 show_logs() {
@@ -138,7 +141,8 @@ check_confined() {
     ! grep -E '^Cap(Inh|Prm|Eff|Bnd|Amb):' "$status" | grep -vq '0000000000000000$' || fail "$name holds capabilities"
     grep -Eq '^NoNewPrivs:\s+1$' "$status" || fail "$name may gain privileges"
     "${RUNTIME[@]}" exec "$id" sh -c 'touch /tmp/x && rm /tmp/x' || fail "$name cannot write to /tmp"
-    ! "${RUNTIME[@]}" exec --user 0 "$id" sh -c 'touch /x /opt/setpoint/x /data/x' 2>/dev/null || fail "$name can write to its root file system"
+    "${RUNTIME[@]}" exec --user 0 "$id" sh -c 'for each in /x /opt/setpoint/x /usr/local/bin/x; do ! touch "$each" 2>/dev/null || exit 1; done' ||
+        fail "$name can write to its root file system"
 }
 
 check_refuses_without_secret() {
@@ -185,6 +189,7 @@ logs_are_silent() {
     done
 }
 
+[ "$(id -u)" = 0 ] || fail "building and running images here needs root: sudo make container-test"
 [ -x "$PYTHON" ] || fail "there is no .venv: run make setup"
 trap clean_up EXIT
 trap 'exit 130' INT
@@ -195,6 +200,7 @@ WORK=$(mktemp -d "$CACHE/run.XXXXXX")
 install_tools
 exec 9>"$CACHE/lock"
 flock -n 9 || { step "waiting for another run on this machine" && flock 9; }
+OURS=yes
 configure_storage
 make_base_images
 step "building the image"
