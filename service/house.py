@@ -27,6 +27,7 @@ from service.store.versions import Versions
 from service.types import Types
 from service.workflows.change import Change
 from service.workflows.subjects import matters
+from service.workflows.turns import Turns
 
 if TYPE_CHECKING:
     from service.access import Access
@@ -50,6 +51,7 @@ class House:
     keys: Keys
     access: Access | None
     metrics: Metrics
+    turns: Turns
     capability: Mapping[str, Any]
     base: str
 
@@ -113,7 +115,7 @@ def assemble(settings: Settings, knowledge: Knowledge, definitions: Definitions,
         settings=settings, knowledge=knowledge, store=store, types=types, validator=definitions.validator,
         indexer=Indexer(definitions.extractors, parameters, base), searcher=Searcher(parameters, base, store.dialect, settings.secret_bytes),
         registry=registry, gate=Gate(access.verifier if access else None, links), audit=AuditTrail(store), versions=Versions(store), keys=keys, access=access,
-        metrics=Metrics(), capability=definitions.capability, base=base,
+        metrics=Metrics(), turns=Turns(), capability=definitions.capability, base=base,
     )  # fmt: skip
     links.house = house
     return house

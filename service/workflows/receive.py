@@ -37,6 +37,12 @@ async def receive(house: "House", changes: list[Change], who: Requester) -> list
     changes = [change for change in changes if change.method != "delete" or change.previous is not None]
     if not changes:
         return []
+    async with house.turns.of(change.person for change in changes if change.person and house.matters(change)):
+        return await _in_turn(house, changes, who)
+
+
+async def _in_turn(house: "House", changes: list[Change], who: Requester) -> list[Stored]:
+    """Think and commit; again when another process was faster."""
     for _ in range(ATTEMPTS):
         unit = await _think(house, changes, who)
         try:
