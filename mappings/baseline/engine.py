@@ -9,8 +9,8 @@ from math import erfc, sqrt
 from typing import Final
 
 from mappings.baseline.detectors import BUDGET, Posterior, Seen, Watch, anchored, look, meaningful, remember
-from mappings.baseline.filter import Moved, Updated, mixture_of, moved, updated
-from mappings.baseline.mixture import Component, moments, probit, quantile, tails
+from mappings.baseline.filter import Moved, Updated, mixture_of, moments, moved, updated
+from mappings.baseline.mixture import Component, limits, probit, tails
 from mappings.baseline.prior import Prior
 from mappings.baseline.state import State
 
@@ -120,20 +120,14 @@ def replay(prior: Prior, series: Iterable[tuple[float, float]]) -> tuple[list[Ju
 
 def _predict(prior: Prior, at: Moved, day: float) -> Prediction:
     mixture = mixture_of(prior, at)
-    mean, sd = moments(mixture)
-    low99, low95, high95, high99 = prior.levels.scores
-    lower95, slope, bend = quantile(mixture, low95, mean + low95 * sd)
-    step_out = low99 - low95
-    lower99, _, _ = quantile(mixture, low99, lower95 + step_out * slope + step_out * step_out / 2 * bend)
-    upper95, slope, bend = quantile(mixture, high95, 2 * mean - lower95)
-    step_out = high99 - high95
-    upper99, _, _ = quantile(mixture, high99, upper95 + step_out * slope + step_out * step_out / 2 * bend)
+    mean, sd = moments(prior, at)
+    lower99, lower95, upper95, upper99 = limits(mixture, prior.levels.scores, mean, sd)
     back, trait = prior.transform.back, prior.grid.trait
     share = sum(w * each for w, each in zip(at.weight, at.paa, strict=True)) / trait if trait else 0.0
-    limits = [_clipped(prior, back(limit)) for limit in (lower95, upper95, lower99, upper99)]
+    shown = [_clipped(prior, back(limit)) for limit in (lower95, upper95, lower99, upper99)]
     span = at.last - at.first if at.n else 0.0
     return Prediction(
-        day, at.n, limits[0], limits[1], limits[2], limits[3], _clipped(prior, back(mean)), mean, sd, min(1.0, share), span, mixture
+        day, at.n, shown[0], shown[1], shown[2], shown[3], _clipped(prior, back(mean)), mean, sd, min(1.0, share), span, mixture
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@
 import math
 from dataclasses import dataclass
 from math import erfc, exp, log, sqrt
+from operator import mul
 from typing import Final
 
 from mappings.baseline.mixture import ROOT2, Component
@@ -81,6 +82,15 @@ def mixture_of(prior: Prior, at: Moved) -> tuple[Component, ...]:
         s1, s2 = 1 / sqrt(2 * (spread + noise)), 1 / sqrt(2 * (spread + wider * noise))
         made.append((level, w1, s1, w1 * s1, w2, s2, w2 * s2))
     return tuple(made)
+
+
+def moments(prior: Prior, at: Moved) -> tuple[float, float]:
+    """(mean, standard deviation) of what is predicted, on the transformed scale."""
+    weight, level = at.weight, at.level
+    mean = sum(map(mul, weight, level))
+    fat = 1 + prior.theta.pi_out * (prior.theta.kappa**2 - 1)
+    variance = sum([w * (spread + fat * noise + (x - mean) ** 2) for w, x, spread, noise in zip(weight, level, at.spread, prior.grid.noise, strict=True)])
+    return mean, sqrt(variance)
 
 
 @dataclass(slots=True)

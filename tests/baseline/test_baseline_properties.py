@@ -75,15 +75,17 @@ def test_no_judgement_depends_on_later_values(prior: Prior, values: list[tuple[f
 @EXAMPLES
 @given(priors(), series())
 def test_the_limits_are_quantiles_of_the_mixture(prior: Prior, values: list[tuple[float, float]]) -> None:
-    from mappings.baseline.mixture import probit, quantile, tails
+    from mappings.baseline.mixture import limits, probit, quantile, tails
 
     _, state = replay(prior, values)
     expected = predict(prior, state, values[-1][0] + 3)
+    assert limits(expected.mixture, prior.levels.scores, expected.mean, expected.sd) == pytest.approx(
+        [quantile(expected.mixture, score, expected.mean) for score in prior.levels.scores], rel=1e-9, abs=1e-9
+    )
     for level in (0.0005, 0.025, 0.5, 0.975, 0.9995):
-        y, slope, _ = quantile(expected.mixture, probit(level), expected.mean)
+        y = quantile(expected.mixture, probit(level), expected.mean)
         below, above = tails(expected.mixture, y)
         assert min(below, above) == pytest.approx(min(level, 1 - level), rel=1e-8)
-        assert slope > 0
 
 
 def _plain() -> Prior:
