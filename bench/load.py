@@ -29,7 +29,9 @@ def request(method: str, path: str, host: str, body: bytes, token: str | None = 
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-async def _client(base: str, make: MakeBody, numbers: list[int], end: float, took: list[float], failed: list[int], last: list[bytes], token: str | None) -> None:
+async def _client(
+    base: str, make: MakeBody, numbers: list[int], end: float, took: list[float], failed: list[int], last: list[bytes], token: str | None
+) -> None:
     parts = urlsplit(base)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     while time.perf_counter() < end:

@@ -91,12 +91,18 @@ async def _smart_configuration(request: Request) -> Response:
     """SMART App Launch 2.0, conformance.html: what a backend client needs to know."""
     house: House = request.app.state.house
     public = house.settings.public_url.rstrip("/")
-    return JSONResponse({
-        "issuer": house.settings.fhir_base, "jwks_uri": f"{public}/.well-known/jwks.json", "token_endpoint": f"{public}/auth/token",
-        "grant_types_supported": ["client_credentials"], "token_endpoint_auth_methods_supported": ["private_key_jwt"],
-        "token_endpoint_auth_signing_alg_values_supported": ["RS384", "ES384"], "scopes_supported": ["system/*.cruds", "system/*.rs", "system/*.read", "system/*.write"],
-        "capabilities": ["client-confidential-asymmetric", "permission-v1", "permission-v2"],
-    })  # fmt: skip
+    return JSONResponse(
+        {
+            "issuer": house.settings.fhir_base,
+            "jwks_uri": f"{public}/.well-known/jwks.json",
+            "token_endpoint": f"{public}/auth/token",
+            "grant_types_supported": ["client_credentials"],
+            "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+            "token_endpoint_auth_signing_alg_values_supported": ["RS384", "ES384"],
+            "scopes_supported": ["system/*.cruds", "system/*.rs", "system/*.read", "system/*.write"],
+            "capabilities": ["client-confidential-asymmetric", "permission-v1", "permission-v2"],
+        }
+    )
 
 
 def factory() -> FastAPI:

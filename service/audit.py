@@ -51,7 +51,9 @@ class AuditTrail:
         kind = call.parts[0] if call.parts and call.parts[0] in call.house.types.names else ""
         ref = f"{kind}/{call.parts[1]}"[:100] if kind and len(call.parts) > 1 and call.parts[1][:1] not in "_$" else None
         client, agent = (call.principal.client_id, call.principal.fhir_user) if call.principal is not None else ("unknown", None)
-        await self._add(Audit(self._store.mint(), now_us(), _ACTIONS.get(interaction, "E"), interaction, status, kind, ref, None, client, agent, call.request_id))
+        await self._add(
+            Audit(self._store.mint(), now_us(), _ACTIONS.get(interaction, "E"), interaction, status, kind, ref, None, client, agent, call.request_id)
+        )
 
     async def _add(self, row: Audit) -> None:
         if len(self._rows) >= BOUND:
@@ -80,7 +82,9 @@ class AuditTrail:
         """One AuditEvent, as if it were stored."""
         if not id_.isdecimal() or len(id_) > 19:
             return None
-        rows = await self._store.fetch("SELECT id, at, action, interaction, status, kind, ref, person, client, agent, request, body FROM audit WHERE id = $1", (int(id_),))
+        rows = await self._store.fetch(
+            "SELECT id, at, action, interaction, status, kind, ref, person, client, agent, request, body FROM audit WHERE id = $1", (int(id_),)
+        )
         if not rows:
             return None
         row = audit_row(rows[0])

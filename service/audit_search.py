@@ -50,7 +50,12 @@ class AuditQuery:
         elif name in PARAMETERS:
             self.where.append("(" + " OR ".join(self._one(name, each) for each in split_or(value)) + ")")
         else:
-            raise Refusal(Kind.INVALID, "This search parameter or value is not known for AuditEvent", name if name.isascii() and len(name) < 64 else None, code="not-supported")
+            raise Refusal(
+                Kind.INVALID,
+                "This search parameter or value is not known for AuditEvent",
+                name if name.isascii() and len(name) < 64 else None,
+                code="not-supported",
+            )
         self.used.append((name, value))
 
     def _one(self, name: str, value: str) -> str:

@@ -35,7 +35,9 @@ class Clients:
         profile = self._profiles.get(ehr.profile, self._profiles["general"])
         tokens = None
         if ehr.auth == "smart":
-            tokens = TokenSource(http, Registration(ehr.base, ehr.client_id or "", ehr.scope, profile.algorithms), self._key_for, time.time, lambda: str(uuid4()))
+            tokens = TokenSource(
+                http, Registration(ehr.base, ehr.client_id or "", ehr.scope, profile.algorithms), self._key_for, time.time, lambda: str(uuid4())
+            )
         made = EhrClient(http, ehr.base, profile, tokens, time.time)
         self._made[ehr.name] = (ehr, made)
         return made

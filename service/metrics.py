@@ -23,7 +23,10 @@ class Metrics:
         oldest = min((row[3] for row in waiting), default=None)
         lines = [
             "# TYPE setpoint_outbox_depth gauge",
-            *(f'setpoint_outbox_depth{{safety="{str(bool(safety)).lower()}"}} {sum(r[2] for r in waiting if bool(r[1]) == safety)}' for safety in (False, True)),
+            *(
+                f'setpoint_outbox_depth{{safety="{str(bool(safety)).lower()}"}} {sum(r[2] for r in waiting if bool(r[1]) == safety)}'
+                for safety in (False, True)
+            ),
             "# TYPE setpoint_outbox_oldest_seconds gauge",
             f"setpoint_outbox_oldest_seconds {0 if oldest is None else max(0, (now_us() - oldest) / 1e6):.3f}",
             "# TYPE setpoint_outbox_dead gauge",

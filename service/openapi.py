@@ -13,11 +13,19 @@ def document() -> dict[str, Any]:
     declared = capability()
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Setpoint", "version": version("setpoint"), "description": "FHIR R4 (4.0.1) service for personalised psychiatry. It proposes, and never orders."},
+        "info": {
+            "title": "Setpoint",
+            "version": version("setpoint"),
+            "description": "FHIR R4 (4.0.1) service for personalised psychiatry. It proposes, and never orders.",
+        },
         "servers": [{"url": "/"}],
-        "components": {"securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "description": "SMART access token"}},
-                       "schemas": {"Resource": {"type": "object", "required": ["resourceType"], "properties": {"resourceType": {"type": "string"}}},
-                                   "OperationOutcome": {"type": "object", "properties": {"resourceType": {"const": "OperationOutcome"}}}}},
+        "components": {
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "description": "SMART access token"}},
+            "schemas": {
+                "Resource": {"type": "object", "required": ["resourceType"], "properties": {"resourceType": {"type": "string"}}},
+                "OperationOutcome": {"type": "object", "properties": {"resourceType": {"const": "OperationOutcome"}}},
+            },
+        },
         "security": [{"bearer": []}],
         "paths": paths(declared),
-    }  # fmt: skip
+    }

@@ -48,9 +48,15 @@ def _of_type(name: str, offered: set[str]) -> Json:
 
 
 def _operation(
-    name: str, summary: str, answer: str | None, parameters: list[Json] | None = None, body: str | None = None, created: bool = False,
-    security: list[Json] | None = None, example: str | None = None,
-) -> Json:  # fmt: skip
+    name: str,
+    summary: str,
+    answer: str | None,
+    parameters: list[Json] | None = None,
+    body: str | None = None,
+    created: bool = False,
+    security: list[Json] | None = None,
+    example: str | None = None,
+) -> Json:
     content = {"content": {_FHIR: {"schema": {"$ref": "#/components/schemas/Resource"}}}}
     done: Json = {"description": answer or "Done"} | (content if answer else {})
     responses: Json = {"200": done} | ({"201": done} if created else {}) | ({} if answer else {"204": {"description": "Done"}})
@@ -69,17 +75,38 @@ def _operation(
 def _beside() -> Json:
     """Tokens, keys, health, metrics."""
     plain: Json = {"200": {"description": "Done"}}
-    form = {"type": "object", "required": ["grant_type", "client_assertion_type", "client_assertion"], "properties": {
-        "grant_type": {"const": "client_credentials"}, "client_assertion_type": {"const": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
-        "client_assertion": {"type": "string"}, "scope": {"type": "string"}}}  # fmt: skip
+    form = {
+        "type": "object",
+        "required": ["grant_type", "client_assertion_type", "client_assertion"],
+        "properties": {
+            "grant_type": {"const": "client_credentials"},
+            "client_assertion_type": {"const": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
+            "client_assertion": {"type": "string"},
+            "scope": {"type": "string"},
+        },
+    }
     return {
-        "/auth/token": {"post": {"operationId": "token", "summary": "SMART Backend Services token (client_credentials, private_key_jwt)", "security": [],
-                                 "requestBody": {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": form}}},
-                                 "responses": plain | {"400": {"description": "RFC 6749 error"}, "401": {"description": "invalid_client"}}}},
-        "/fhir/.well-known/smart-configuration": {"get": {"operationId": "smartConfiguration", "summary": "SMART configuration", "security": [], "responses": plain}},
+        "/auth/token": {
+            "post": {
+                "operationId": "token",
+                "summary": "SMART Backend Services token (client_credentials, private_key_jwt)",
+                "security": [],
+                "requestBody": {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": form}}},
+                "responses": plain | {"400": {"description": "RFC 6749 error"}, "401": {"description": "invalid_client"}},
+            }
+        },
+        "/fhir/.well-known/smart-configuration": {
+            "get": {"operationId": "smartConfiguration", "summary": "SMART configuration", "security": [], "responses": plain}
+        },
         "/.well-known/jwks.json": {"get": {"operationId": "jwks", "summary": "Our public keys, current and next", "security": [], "responses": plain}},
         "/health/live": {"get": {"operationId": "live", "summary": "The process runs", "security": [], "responses": plain}},
-        "/health/ready": {"get": {"operationId": "ready", "summary": "The database answers; dead safety rows are named", "security": [],
-                                  "responses": plain | {"503": {"description": "Not ready"}}}},
+        "/health/ready": {
+            "get": {
+                "operationId": "ready",
+                "summary": "The database answers; dead safety rows are named",
+                "security": [],
+                "responses": plain | {"503": {"description": "Not ready"}},
+            }
+        },
         "/metrics": {"get": {"operationId": "metrics", "summary": "Prometheus text", "security": [], "responses": plain}},
-    }  # fmt: skip
+    }

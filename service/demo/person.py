@@ -18,20 +18,26 @@ UNUSUAL: Final = (2, 2, 2, 2, 1, 1, 2, 0, 1)
 
 def patient(mrn: str) -> Json:
     return {
-        "resourceType": "Patient", "active": True, "identifier": [{"system": MRN, "value": mrn}], "name": [{"family": "Sandberg", "given": ["Mika"]}],
-        "gender": "female", "birthDate": "1991-04-02",
-    }  # fmt: skip
+        "resourceType": "Patient",
+        "active": True,
+        "identifier": [{"system": MRN, "value": mrn}],
+        "name": [{"family": "Sandberg", "given": ["Mika"]}],
+        "gender": "female",
+        "birthDate": "1991-04-02",
+    }
 
 
 def answers(scores: tuple[int, ...], items: tuple[str, ...], scale: str, person: str, at: datetime) -> Json:
     """A completed QuestionnaireResponse."""
-    item = [
-        {"linkId": code, "answer": [{"valueCoding": {"system": LOINC, "code": ANSWERS[score]}}]} for code, score in zip(items, scores, strict=True)
-    ]
+    item = [{"linkId": code, "answer": [{"valueCoding": {"system": LOINC, "code": ANSWERS[score]}}]} for code, score in zip(items, scores, strict=True)]
     return {
-        "resourceType": "QuestionnaireResponse", "status": "completed", "questionnaire": f"https://setpoint.example/fhir/Questionnaire/{scale}",
-        "subject": {"reference": person}, "authored": _iso(at), "item": item,
-    }  # fmt: skip
+        "resourceType": "QuestionnaireResponse",
+        "status": "completed",
+        "questionnaire": f"https://setpoint.example/fhir/Questionnaire/{scale}",
+        "subject": {"reference": person},
+        "authored": _iso(at),
+        "item": item,
+    }
 
 
 def spread(total: int, items: int, rng: random.Random, calm_last: bool) -> tuple[int, ...]:
@@ -62,14 +68,26 @@ def nights(person: str, now: datetime) -> list[Json]:
     rng, found = random.Random(11), []
     for night in range(60, 0, -1):
         minutes = round(rng.gauss(425, 22) if night > 7 else rng.gauss(345, 20))
-        found.append(_measured(person, [{"system": "https://setpoint.example/fhir/CodeSystem/setpoint", "code": "sleep-minutes"}], minutes, "min", "min", now - timedelta(days=night), "activity"))
+        found.append(
+            _measured(
+                person,
+                [{"system": "https://setpoint.example/fhir/CodeSystem/setpoint", "code": "sleep-minutes"}],
+                minutes,
+                "min",
+                "min",
+                now - timedelta(days=night),
+                "activity",
+            )
+        )
     return found
 
 
 def laboratory(person: str, now: datetime) -> list[Json]:
     """Three TSH results."""
     values = ((1.8, 420), (2.1, 210), (1.9, 30))
-    return [_measured(person, [{"system": LOINC, "code": "3016-3"}], value, "m[IU]/L", "mIU/L", now - timedelta(days=days), "laboratory") for value, days in values]
+    return [
+        _measured(person, [{"system": LOINC, "code": "3016-3"}], value, "m[IU]/L", "mIU/L", now - timedelta(days=days), "laboratory") for value, days in values
+    ]
 
 
 def background(now: datetime) -> list[tuple[str, Json]]:
@@ -77,17 +95,41 @@ def background(now: datetime) -> list[tuple[str, Json]]:
     start = (now - timedelta(weeks=12)).date().isoformat()
     subject = {"reference": "PERSON"}
     return [
-        ("Encounter", {"resourceType": "Encounter", "status": "finished", "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"},
-                       "subject": subject, "period": {"start": _iso(now - timedelta(hours=1)), "end": _iso(now)}}),
-        ("Condition", {"resourceType": "Condition", "subject": subject, "code": {"coding": [{"system": "http://snomed.info/sct", "code": "35489007"}], "text": "Depressive disorder"},
-                       "clinicalStatus": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "active"}]},
-                       "verificationStatus": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-ver-status", "code": "confirmed"}]}}),
+        (
+            "Encounter",
+            {
+                "resourceType": "Encounter",
+                "status": "finished",
+                "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"},
+                "subject": subject,
+                "period": {"start": _iso(now - timedelta(hours=1)), "end": _iso(now)},
+            },
+        ),
+        (
+            "Condition",
+            {
+                "resourceType": "Condition",
+                "subject": subject,
+                "code": {"coding": [{"system": "http://snomed.info/sct", "code": "35489007"}], "text": "Depressive disorder"},
+                "clinicalStatus": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "active"}]},
+                "verificationStatus": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-ver-status", "code": "confirmed"}]},
+            },
+        ),
         ("Goal", {"resourceType": "Goal", "lifecycleStatus": "active", "subject": subject, "description": {"text": "Back to work three days a week"}}),
         ("Goal", {"resourceType": "Goal", "lifecycleStatus": "active", "subject": subject, "description": {"text": "Sleep through most nights"}}),
-        ("MedicationRequest", {"resourceType": "MedicationRequest", "status": "active", "intent": "order", "subject": subject, "authoredOn": start,
-                               "medicationCodeableConcept": {"coding": [{"system": RXNORM, "code": "2556"}], "text": "citalopram"},
-                               "dosageInstruction": [{"text": "20 mg once a day"}]}),
-    ]  # fmt: skip
+        (
+            "MedicationRequest",
+            {
+                "resourceType": "MedicationRequest",
+                "status": "active",
+                "intent": "order",
+                "subject": subject,
+                "authoredOn": start,
+                "medicationCodeableConcept": {"coding": [{"system": RXNORM, "code": "2556"}], "text": "citalopram"},
+                "dosageInstruction": [{"text": "20 mg once a day"}],
+            },
+        ),
+    ]
 
 
 def genes(person: str, now: datetime) -> list[Json]:
@@ -98,29 +140,44 @@ def genes(person: str, now: datetime) -> list[Json]:
 
 def report(person: str, results: list[str], now: datetime) -> Json:
     return {
-        "resourceType": "DiagnosticReport", "status": "final", "subject": {"reference": person}, "effectiveDateTime": _iso(now - timedelta(days=200)),
+        "resourceType": "DiagnosticReport",
+        "status": "final",
+        "subject": {"reference": person},
+        "effectiveDateTime": _iso(now - timedelta(days=200)),
         "category": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0074", "code": "GE"}]}],
-        "code": {"coding": [{"system": LOINC, "code": "51969-4"}]}, "result": [{"reference": ref} for ref in results],
-    }  # fmt: skip
+        "code": {"coding": [{"system": LOINC, "code": "51969-4"}]},
+        "result": [{"reference": ref} for ref in results],
+    }
 
 
 def _genotype(person: str, gene: str, hgnc: str, diplotype: str, at: str) -> Json:
     categories = [("http://terminology.hl7.org/CodeSystem/observation-category", "laboratory"), ("http://terminology.hl7.org/CodeSystem/v2-0074", "GE")]
-    studied = {"code": {"coding": [{"system": LOINC, "code": "48018-6"}]},
-               "valueCodeableConcept": {"coding": [{"system": "http://www.genenames.org", "code": hgnc, "display": gene}]}}  # fmt: skip
+    studied = {
+        "code": {"coding": [{"system": LOINC, "code": "48018-6"}]},
+        "valueCodeableConcept": {"coding": [{"system": "http://www.genenames.org", "code": hgnc, "display": gene}]},
+    }
     return {
-        "resourceType": "Observation", "status": "final", "category": [{"coding": [{"system": system, "code": code}]} for system, code in categories],
-        "code": {"coding": [{"system": LOINC, "code": "84413-4"}]}, "subject": {"reference": person}, "effectiveDateTime": at,
-        "valueCodeableConcept": {"text": diplotype}, "component": [studied],
-    }  # fmt: skip
+        "resourceType": "Observation",
+        "status": "final",
+        "category": [{"coding": [{"system": system, "code": code}]} for system, code in categories],
+        "code": {"coding": [{"system": LOINC, "code": "84413-4"}]},
+        "subject": {"reference": person},
+        "effectiveDateTime": at,
+        "valueCodeableConcept": {"text": diplotype},
+        "component": [studied],
+    }
 
 
 def _measured(person: str, codings: list[Json], value: float, code: str, unit: str, at: datetime, category: str) -> Json:
     return {
-        "resourceType": "Observation", "status": "final", "code": {"coding": codings}, "subject": {"reference": person}, "effectiveDateTime": _iso(at),
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"coding": codings},
+        "subject": {"reference": person},
+        "effectiveDateTime": _iso(at),
         "category": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": category}]}],
         "valueQuantity": {"value": value, "unit": unit, "system": UCUM, "code": code},
-    }  # fmt: skip
+    }
 
 
 def _iso(at: datetime) -> str:

@@ -71,7 +71,9 @@ def set_up(setting: Setting, processes: Processes) -> Doors:
     })  # fmt: skip
     processes.command("ehr", "add", "sandbox", "--base", f"{setting.sandbox}/fhir", "--client-id", registered["client_id"], "--patient-system", MRN,
                       "--default", "--allow-private")  # fmt: skip
-    processes.command("issuers", "add", "sandbox", "--iss", setting.sandbox, "--audience", f"{setting.service}/fhir", "--patient-system", MRN, "--allow-private")
+    processes.command(
+        "issuers", "add", "sandbox", "--iss", setting.sandbox, "--audience", f"{setting.service}/fhir", "--patient-system", MRN, "--allow-private"
+    )
     checked = json.loads(processes.command("ehr", "check", "sandbox", "--json"))
     if not checked.get("ok"):
         raise AssertionError(f"ehr check: {checked}")
@@ -88,7 +90,9 @@ def _client_of_service(setting: Setting, processes: Processes) -> httpx.Client:
     added = json.loads(processes.command("clients", "add", "demo-ehr", "--scope", SCOPE, "--jwks", str(jwks), "--json"))
     found = httpx.get(f"{setting.service}/fhir/.well-known/smart-configuration", trust_env=False).json()
     signed = jose.sign(key, assertion.claims(added["client_id"], found["token_endpoint"], str(uuid4()), time.time()))
-    answer = httpx.post(found["token_endpoint"], content=assertion.form(signed, SCOPE), headers={"content-type": "application/x-www-form-urlencoded"}, trust_env=False)
+    answer = httpx.post(
+        found["token_endpoint"], content=assertion.form(signed, SCOPE), headers={"content-type": "application/x-www-form-urlencoded"}, trust_env=False
+    )
     answer.raise_for_status()
     headers = {"authorization": f"Bearer {answer.json()['access_token']}", "content-type": "application/fhir+json"}
     return httpx.Client(base_url=f"{setting.service}/fhir", headers=headers, trust_env=False, timeout=30)

@@ -37,7 +37,11 @@ async def baseline(call: Call) -> Answer:
     if drawn:
         points = [Point(day, value, judgement) for (day, value), judgement in zip(values, judged, strict=True)]
         svg = trajectory_svg(prior, points, _phases(Story(ref, rows)), prior.title)
-        return Answer(200, svg.encode(), [(b"content-type", b"image/svg+xml; charset=utf-8"), (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'")])
+        return Answer(
+            200,
+            svg.encode(),
+            [(b"content-type", b"image/svg+xml; charset=utf-8"), (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'")],
+        )
     following = predict(prior, state, max(now_us() / DAY_US, values[-1][0] if values else 0.0))
     return Answer(200, orjson.dumps(_parameters(prior, judged, following)), [FHIR_JSON])
 

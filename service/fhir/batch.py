@@ -76,7 +76,7 @@ def _response(call: Call, answer: Answer, entry: Entry) -> bytes:
     if answer.status >= 400:
         return b'{"response":%b,"outcome":%b}}' % (orjson.dumps(response)[:-1], answer.body)
     body = b'"resource":%b,' % answer.body if answer.body and entry.method != "HEAD" else b""
-    return b"{%b\"response\":%b}" % (body, orjson.dumps(response))
+    return b'{%b"response":%b}' % (body, orjson.dumps(response))
 
 
 async def _together(call: Call, entries: list[Entry]) -> list[bytes]:

@@ -52,11 +52,21 @@ def statement(house: House, base: str, smart: bool) -> Json:
     if smart:
         rest["security"] = _security(house.settings.public_url.rstrip("/"))
     return {
-        "resourceType": "CapabilityStatement", "id": "setpoint", "url": f"{CANONICAL}/CapabilityStatement/setpoint", "version": version("setpoint"),
-        "name": "Setpoint", "title": "Setpoint, a FHIR R4 service for personalised psychiatry", "status": "active", "date": RELEASED, "kind": "instance",
-        "software": {"name": "Setpoint", "version": version("setpoint")}, "implementation": {"description": "Setpoint", "url": base},
-        "fhirVersion": "4.0.1", "format": ["application/fhir+json", "json"], "rest": [rest],
-    }  # fmt: skip
+        "resourceType": "CapabilityStatement",
+        "id": "setpoint",
+        "url": f"{CANONICAL}/CapabilityStatement/setpoint",
+        "version": version("setpoint"),
+        "name": "Setpoint",
+        "title": "Setpoint, a FHIR R4 service for personalised psychiatry",
+        "status": "active",
+        "date": RELEASED,
+        "kind": "instance",
+        "software": {"name": "Setpoint", "version": version("setpoint")},
+        "implementation": {"description": "Setpoint", "url": base},
+        "fhirVersion": "4.0.1",
+        "format": ["application/fhir+json", "json"],
+        "rest": [rest],
+    }
 
 
 def _security(public: str) -> Json:
@@ -78,9 +88,11 @@ def _resource(house: House, name: str) -> Json:
         "conditionalRead": "full-support",
         "conditionalDelete": "not-supported",
         "searchParam": [
-            {"name": parameter.name, "type": parameter.type} for parameter in kept.parameters.values() if parameter.type != "composite" and parameter.name != "_id"
+            {"name": parameter.name, "type": parameter.type}
+            for parameter in kept.parameters.values()
+            if parameter.type != "composite" and parameter.name != "_id"
         ],
-    }  # fmt: skip
+    }
     body["searchParam"].insert(0, {"name": "_id", "type": "token"})
     references = [parameter.name for parameter in kept.parameters.values() if parameter.type == "reference"]
     if references:

@@ -57,9 +57,7 @@ def _fits(pattern: tuple[str, ...], parts: list[str]) -> bool:
         if wanted == "T":
             if not part[:1].isupper():
                 return False
-        elif wanted not in ("I", "V") and wanted != part:
-            return False
-        elif wanted in ("I", "V") and part[:1] in "_$":
+        elif (wanted not in ("I", "V") and wanted != part) or (wanted in ("I", "V") and part[:1] in "_$"):
             return False
     return True
 

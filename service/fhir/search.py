@@ -9,7 +9,7 @@ from service.fhir.call import Call
 from service.fhir.including import included
 from service.search.query import Query
 from service.security.reach import Reach
-from service.store.unit import Stored, stored_row
+from service.store.unit import stored_row
 
 
 async def search(call: Call) -> Answer:

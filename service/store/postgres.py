@@ -69,7 +69,8 @@ def _statement(tables: tuple[str, ...], replaces: bool, persons: bool) -> str:
     parts, next_param = [], 1
     if replaces:
         parts.append(
-            "old AS (INSERT INTO history (rid, version, updated, deleted, body) SELECT rid, version, updated, deleted, body FROM resource WHERE rid = ANY($1::bigint[]))"
+            "old AS (INSERT INTO history (rid, version, updated, deleted, body) "
+            "SELECT rid, version, updated, deleted, body FROM resource WHERE rid = ANY($1::bigint[]))"
         )
         parts.append(
             f"upd AS (UPDATE resource t SET version = u.v, updated = u.t, deleted = u.d, person = u.p, body = u.b "

@@ -29,8 +29,7 @@ _INSERTS = {
     "quantity": "INSERT INTO idx_quantity (param, low, high, system, code, rid) VALUES (?,?,?,?,?,?)",
     "uri": "INSERT INTO idx_uri (param, uri, rid) VALUES (?,?,?)",
     "outbox": (
-        "INSERT INTO outbox (id, ehr, ref, version, safety, status, due, attempts, unknown, lease, created, settled, reason) "
-        "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
+        "INSERT INTO outbox (id, ehr, ref, version, safety, status, due, attempts, unknown, lease, created, settled, reason) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
     ),
     "audit": "INSERT INTO audit (id, at, action, interaction, status, kind, ref, person, client, agent, request, body) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
 }

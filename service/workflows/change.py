@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class Change:
     """One resource to create, update or delete. `body` holds the received bytes of `resource`.
 
-    `related`: the Medication that a prescription refers to. `condition`: search criteria of a conditional create. After the commit `revives` says that nothing stood there before.
+    `related`: the Medication that a prescription refers to. `condition`: search criteria of a conditional create.
+    After the commit `revives` says that nothing stood there before.
     """
 
     method: str

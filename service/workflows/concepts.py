@@ -5,7 +5,11 @@ from typing import Final
 from mappings.suggestions.rule import KINDS
 
 OWN_CONCEPTS: Final = [
-    {"code": "derived", "display": "Derived by Setpoint", "definition": "The resource was made by this service from what it rests on; it is not edited by hand."},
+    {
+        "code": "derived",
+        "display": "Derived by Setpoint",
+        "definition": "The resource was made by this service from what it rests on; it is not edited by hand.",
+    },
     {"code": "suggestion", "display": "Suggestion for review"},
     *({"code": f"activity.{kind}", "display": kind.replace("-", " ").capitalize()} for kind in KINDS),
     {"code": "deviation", "display": "Deviation from the person's own baseline"},

@@ -75,7 +75,8 @@ def content(house: "House", person: str, event: Event, told: Told, now: int) -> 
 
 def _of_answer(house: "House", person: str, event: Event, told: Told) -> list[Json]:
     prior = house.knowledge.priors.get(event.measure)
-    assert event.scale is not None and event.scored is not None
+    assert event.scale is not None
+    assert event.scored is not None
     issued, judgement = iso(told.entry.received), told.judgement
     on_totals = {event.scale.id: judged(prior, judgement)} if prior and judgement else {}
     made = observations(event.scale, event.scored, event.resource, event.source, person, event.text, issued, on_totals)

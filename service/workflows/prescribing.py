@@ -76,9 +76,7 @@ class Prescribing:
         if not interpreted:
             return []
         active = [medicine for medicine in self.medicines() if medicine.active]
-        return [
-            (medicine, finding) for medicine in active for drug in medicine.ingredients for finding in find(self._knowledge.guidance, interpreted, drug)
-        ]
+        return [(medicine, finding) for medicine in active for drug in medicine.ingredients for finding in find(self._knowledge.guidance, interpreted, drug)]
 
     def interactions(self, now: int) -> list[tuple[Medicine, Interaction]]:
         """What stands against an active prescription beside the others."""

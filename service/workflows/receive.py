@@ -177,4 +177,3 @@ def _stored(changes: list[Change], unit: Unit) -> list[Stored]:
     for change in changes:
         change.revives = change.revives or (change.method == "update" and by_ref[change.ref].version == 1)
     return [by_ref[change.ref].stored() for change in changes]
-

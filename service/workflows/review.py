@@ -44,7 +44,11 @@ def _reviewer(request: ReviewRequest, who: Requester) -> Json:
         return {"reference": who.principal.fhir_user}
     if request.reviewer is not None and who.principal.may_state_reviewer:
         return request.reviewer
-    raise Refusal(Kind.FORBIDDEN, "A review needs a clinician: a token with fhirUser, or a client that may state the reviewer", "Parameters.parameter.where(name='reviewer')")
+    raise Refusal(
+        Kind.FORBIDDEN,
+        "A review needs a clinician: a token with fhirUser, or a client that may state the reviewer",
+        "Parameters.parameter.where(name='reviewer')",
+    )
 
 
 async def _once(house: "House", ref: str, request: ReviewRequest, reviewer: Json, who: Requester) -> Stored:

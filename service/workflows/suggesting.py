@@ -49,10 +49,18 @@ class Suggesting:
             self._story.drop("latest", measure)
             return
         course = self._course(measure, told, whole)
-        self._story.put("latest", measure, {
-            "at": told.entry.at, "source": told.entry.source, "facts": self._facts(measure, told, event, course), "security": event.security,
-            "encounter": event.resource.get("encounter"), "course": course,
-        })  # fmt: skip
+        self._story.put(
+            "latest",
+            measure,
+            {
+                "at": told.entry.at,
+                "source": told.entry.source,
+                "facts": self._facts(measure, told, event, course),
+                "security": event.security,
+                "encounter": event.resource.get("encounter"),
+                "course": course,
+            },
+        )
         if fresh and not self._telling.who.quiet:
             self._news.add(measure)
             self._flag(measure, told, event)
@@ -76,9 +84,10 @@ class Suggesting:
         """When the newest active antidepressant was started."""
         groups, by_id = collect.CLASSES["antidepressant"], self._knowledge.drugs.by_id
         starts = [
-            medicine.start for medicine in self._prescribing.medicines()
+            medicine.start
+            for medicine in self._prescribing.medicines()
             if medicine.active and medicine.start and any(drug in by_id and by_id[drug].group in groups for drug in medicine.ingredients)
-        ]  # fmt: skip
+        ]
         return max(starts, default=None)
 
     # Flags
@@ -180,8 +189,21 @@ class Suggesting:
         ref = f"CarePlan/{id_}"
         values = {name: value.value for name, value in verdict.used.items()}
         dates = {name: value.as_of for name, value in verdict.used.items()}
-        self._story.put("suggestion", rule.id, {"ref": ref, "status": "draft", "digest": facts_digest(verdict), "values": values, "dates": dates, "created": created,
-                                                "decided_at": None, "replaces": replaces, "body": plan})  # fmt: skip
+        self._story.put(
+            "suggestion",
+            rule.id,
+            {
+                "ref": ref,
+                "status": "draft",
+                "digest": facts_digest(verdict),
+                "values": values,
+                "dates": dates,
+                "created": created,
+                "decided_at": None,
+                "replaces": replaces,
+                "body": plan,
+            },
+        )
         self._telling.put(ref, plan, self._labels)
         self._telling.push_refs[ref] = rule.priority == "safety"
         self._spoke.append(rule)
@@ -202,4 +224,3 @@ class Suggesting:
         policies = [canonical(rule) for rule in self._spoke]
         body = provenance.derived(id_, targets, sources, policies, iso(self._telling.now), version("setpoint"))
         self._telling.put(f"Provenance/{id_}", body, self._labels)
-

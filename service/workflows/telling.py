@@ -62,7 +62,9 @@ class Telling:
             since[reading.measure] = min(since.get(reading.measure, reading.at), reading.at)
         for event in sorted(self._events, key=lambda event: event.at):
             series = self._series_of(event.measure)
-            horizon = max([series.last_at, *(other.at for other in self._events if other is not event and other.measure == event.measure and other.at == event.at)])
+            horizon = max(
+                [series.last_at, *(other.at for other in self._events if other is not event and other.measure == event.measure and other.at == event.at)]
+            )
             if event.at <= horizon or event.measure in since:
                 since[event.measure] = min(since.get(event.measure, event.at), event.at)
         return since

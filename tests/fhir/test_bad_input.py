@@ -10,16 +10,29 @@ from tests.fhir.persons import found, issue, new_person, observation, patient
 
 DEEP = b'{"resourceType":"Patient","extension":[' * 60 + b"]}" * 60
 BODIES: list[tuple[str, bytes, int]] = [
-    ("not JSON", b"<Patient/>", 400), ("empty", b"", 400), ("a list", b"[]", 400), ("too deep", DEEP, 400), ("duplicate keys", b'{"resourceType":"Patient","id":"a","id":"b"}', 400),
+    ("not JSON", b"<Patient/>", 400),
+    ("empty", b"", 400),
+    ("a list", b"[]", 400),
+    ("too deep", DEEP, 400),
+    ("duplicate keys", b'{"resourceType":"Patient","id":"a","id":"b"}', 400),
     ("NaN", b'{"resourceType":"Observation","status":"final","code":{"text":"x"},"valueQuantity":{"value":NaN}}', 400),
     ("huge exponent", b'{"resourceType":"Observation","status":"final","code":{"text":"x"},"valueQuantity":{"value":1e999999999}}', 400),
-    ("NUL", b'{"resourceType":"Patient","name":[{"family":"a\\u0000b"}]}', 400), ("lone surrogate", b'{"resourceType":"Patient","name":[{"family":"\\ud800"}]}', 400),
-    ("bad UTF-8", b'{"resourceType":"Patient","name":[{"family":"\xff\xfe"}]}', 400), ("no type", b"{}", 400), ("other type", b'{"resourceType":"Group"}', 400),
-    ("unknown element", b'{"resourceType":"Patient","colour":"red"}', 400), ("empty element", b'{"resourceType":"Patient","name":[]}', 400),
-    ("a date that is none", b'{"resourceType":"Patient","birthDate":"2024-02-30"}', 400), ("today", b'{"resourceType":"Patient","birthDate":"today"}', 400),
+    ("NUL", b'{"resourceType":"Patient","name":[{"family":"a\\u0000b"}]}', 400),
+    ("lone surrogate", b'{"resourceType":"Patient","name":[{"family":"\\ud800"}]}', 400),
+    ("bad UTF-8", b'{"resourceType":"Patient","name":[{"family":"\xff\xfe"}]}', 400),
+    ("no type", b"{}", 400),
+    ("other type", b'{"resourceType":"Group"}', 400),
+    ("unknown element", b'{"resourceType":"Patient","colour":"red"}', 400),
+    ("empty element", b'{"resourceType":"Patient","name":[]}', 400),
+    ("a date that is none", b'{"resourceType":"Patient","birthDate":"2024-02-30"}', 400),
+    ("today", b'{"resourceType":"Patient","birthDate":"today"}', 400),
     ("unknown contained type", b'{"resourceType":"Patient","contained":[{"resourceType":"Wizard","id":"w"}],"managingOrganization":{"reference":"#w"}}', 400),
-    ("script in narrative", b'{"resourceType":"Patient","text":{"status":"generated","div":"<div xmlns=\\"http://www.w3.org/1999/xhtml\\"><script>x</script></div>"}}', 400),
-]  # fmt: skip
+    (
+        "script in narrative",
+        b'{"resourceType":"Patient","text":{"status":"generated","div":"<div xmlns=\\"http://www.w3.org/1999/xhtml\\"><script>x</script></div>"}}',
+        400,
+    ),
+]
 
 
 @pytest.mark.parametrize(("name", "body", "status"), BODIES, ids=[row[0] for row in BODIES])

@@ -14,8 +14,8 @@ async def test_received_bytes_come_back_as_received(client: httpx.AsyncClient) -
     """http.html, 3.1.0.1.4: decimals keep their precision; white space and member order stay."""
     person = await new_person(client)
     sent = (
-        '{"resourceType":"Observation", "status" : "final","code":{"text":"weight"},"subject":{"reference":"%s"},\n'
-        ' "valueQuantity":{"value":1.50,"unit":"kg"},"component":[{"code":{"text":"c"},"valueQuantity":{"value":1.0e2}}]}' % person
+        f'{{"resourceType":"Observation", "status" : "final","code":{{"text":"weight"}},"subject":{{"reference":"{person}"}},\n'
+        ' "valueQuantity":{"value":1.50,"unit":"kg"},"component":[{"code":{"text":"c"},"valueQuantity":{"value":1.0e2}}]}'
     )
     created = await client.post("Observation", content=sent)
     assert created.status_code == 201
@@ -28,7 +28,9 @@ async def test_received_bytes_come_back_as_received(client: httpx.AsyncClient) -
 
 
 async def test_create_answers_location_etag_and_last_modified(client: httpx.AsyncClient) -> None:
-    answer = await client.post("Patient", content=json.dumps(patient(id="mine", meta={"versionId": "7", "lastUpdated": "2001-01-01T00:00:00Z", "tag": [{"code": "t"}]})))
+    answer = await client.post(
+        "Patient", content=json.dumps(patient(id="mine", meta={"versionId": "7", "lastUpdated": "2001-01-01T00:00:00Z", "tag": [{"code": "t"}]}))
+    )
     body = answer.json()
     assert answer.headers["etag"] == 'W/"1"'
     assert answer.headers["location"] == f"http://setpoint.test/fhir/Patient/{body['id']}/_history/1"
@@ -158,7 +160,9 @@ async def test_knowledge_is_served_and_read_only(client: httpx.AsyncClient) -> N
 
 async def test_provenance_and_audit_events_are_append_only(client: httpx.AsyncClient) -> None:
     person = await new_person(client)
-    provenance = await stored(client, {"resourceType": "Provenance", "target": [{"reference": person}], "recorded": "2026-01-01T00:00:00Z", "agent": [{"who": {"display": "x"}}]})
+    provenance = await stored(
+        client, {"resourceType": "Provenance", "target": [{"reference": person}], "recorded": "2026-01-01T00:00:00Z", "agent": [{"who": {"display": "x"}}]}
+    )
     assert (await client.delete(f"Provenance/{provenance['id']}")).status_code == 405
     assert (await client.put(f"Provenance/{provenance['id']}", content=json.dumps(provenance))).status_code == 405
 
@@ -176,7 +180,12 @@ async def test_a_subject_is_found_in_every_form(client: httpx.AsyncClient) -> No
 
 @pytest.mark.parametrize(
     "subject",
-    [{"reference": "Patient/nobody"}, {"reference": "https://elsewhere.example/fhir/Patient/1"}, {"identifier": {"system": SYSTEM, "value": "nobody"}}, {"reference": "#p"}],
+    [
+        {"reference": "Patient/nobody"},
+        {"reference": "https://elsewhere.example/fhir/Patient/1"},
+        {"identifier": {"system": SYSTEM, "value": "nobody"}},
+        {"reference": "#p"},
+    ],
 )
 async def test_a_subject_that_leads_nowhere_is_refused(client: httpx.AsyncClient, subject: dict[str, object]) -> None:
     body = observation("Patient/x", subject=subject)

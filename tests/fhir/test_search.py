@@ -14,11 +14,19 @@ from tests.fhir.persons import found, issue, new_person, observation, stored
 # birth date -> name of the person; the table of search.html, 3.1.1.4.7 (dates are ranges on both sides)
 BIRTHS = {"whole-year": "1990", "june": "1990-06", "fifteenth": "1990-06-15", "later": "1991-01-01"}
 BY_DATE = [
-    ("1990", {"whole-year", "june", "fifteenth"}), ("1990-06", {"june", "fifteenth"}), ("1990-06-15", {"fifteenth"}), ("ne1990-06-15", {"whole-year", "june", "later"}),
-    ("gt1990-06-15", {"whole-year", "june", "later"}), ("lt1990-06-15", {"whole-year", "june"}), ("ge1990-06-15", {"whole-year", "june", "fifteenth", "later"}),
-    ("le1990-06-15", {"whole-year", "june", "fifteenth"}), ("sa1990-06-15", {"later"}), ("sa1990", {"later"}), ("eb1991", {"whole-year", "june", "fifteenth"}),
+    ("1990", {"whole-year", "june", "fifteenth"}),
+    ("1990-06", {"june", "fifteenth"}),
+    ("1990-06-15", {"fifteenth"}),
+    ("ne1990-06-15", {"whole-year", "june", "later"}),
+    ("gt1990-06-15", {"whole-year", "june", "later"}),
+    ("lt1990-06-15", {"whole-year", "june"}),
+    ("ge1990-06-15", {"whole-year", "june", "fifteenth", "later"}),
+    ("le1990-06-15", {"whole-year", "june", "fifteenth"}),
+    ("sa1990-06-15", {"later"}),
+    ("sa1990", {"later"}),
+    ("eb1991", {"whole-year", "june", "fifteenth"}),
     ("1990-06-15,1991-01-01", {"fifteenth", "later"}),
-]  # fmt: skip
+]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -37,10 +45,17 @@ async def test_dates(client: httpx.AsyncClient, born: str, query: str, names: se
 VALUES = {"5.4": 5.4, "5.40": 5.4, "5.36": 5.36, "5.45": 5.45, "6": 6}
 BY_QUANTITY = [
     # implicit precision of the search text: 5.4 is [5.35, 5.45), 5.40 is [5.395, 5.405) (search.html, 3.1.1.4.2)
-    ("5.4", {"5.4", "5.40", "5.36"}), ("5.40", {"5.4", "5.40"}), ("gt5.4", {"5.45", "6"}), ("ge5.4", {"5.4", "5.40", "5.45", "6"}), ("lt5.4", {"5.36"}),
-    ("5.4||kg", {"5.4", "5.40", "5.36"}), ("5.4|http://unitsofmeasure.org|kg", {"5.4", "5.40", "5.36"}), ("5.4||g", set()), ("ap6", {"6", "5.4", "5.40", "5.45"}),
+    ("5.4", {"5.4", "5.40", "5.36"}),
+    ("5.40", {"5.4", "5.40"}),
+    ("gt5.4", {"5.45", "6"}),
+    ("ge5.4", {"5.4", "5.40", "5.45", "6"}),
+    ("lt5.4", {"5.36"}),
+    ("5.4||kg", {"5.4", "5.40", "5.36"}),
+    ("5.4|http://unitsofmeasure.org|kg", {"5.4", "5.40", "5.36"}),
+    ("5.4||g", set()),
+    ("ap6", {"6", "5.4", "5.40", "5.45"}),
     ("ne5.4", {"5.45", "6"}),
-]  # fmt: skip
+]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -57,9 +72,19 @@ async def test_quantities(client: httpx.AsyncClient, weighed: str, query: str, n
 
 
 BY_STRING = [
-    ("family=mull", True), ("family=MÜLL", True), ("family=uller", False), ("family:contains=uller", True), ("family:exact=Müller", True), ("family:exact=müller", False),
-    ("family=m%25", False), ("family=m_ller", False), ("given=anna maria", True), ("name=obrien", True), ("name=O'Brien", True), ("given=Maria", False),
-]  # fmt: skip
+    ("family=mull", True),
+    ("family=MÜLL", True),
+    ("family=uller", False),
+    ("family:contains=uller", True),
+    ("family:exact=Müller", True),
+    ("family:exact=müller", False),
+    ("family=m%25", False),
+    ("family=m_ller", False),
+    ("given=anna maria", True),
+    ("name=obrien", True),
+    ("name=O'Brien", True),
+    ("given=Maria", False),
+]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -74,11 +99,25 @@ async def test_strings(client: httpx.AsyncClient, named: str, query: str, finds:
 
 
 BY_TOKEN = [
-    ("identifier=a|1", True), ("identifier=1", True), ("identifier=a|", True), ("identifier=|1", False), ("identifier=b|1", False), ("identifier=|2", True),
-    ("identifier=a|1,b|9", True), ("identifier=a|1&identifier=2", True), ("identifier=a|1&identifier=9", False), ("gender=female", True),
-    ("gender=http://hl7.org/fhir/administrative-gender|female", True), ("gender:not=male", True), ("gender:not=female,male", False), ("deceased=false", True),
-    ("active:missing=true", True), ("active:missing=false", False), ("identifier=c|x\\,y", True), ("identifier=c|x,y", False),
-]  # fmt: skip
+    ("identifier=a|1", True),
+    ("identifier=1", True),
+    ("identifier=a|", True),
+    ("identifier=|1", False),
+    ("identifier=b|1", False),
+    ("identifier=|2", True),
+    ("identifier=a|1,b|9", True),
+    ("identifier=a|1&identifier=2", True),
+    ("identifier=a|1&identifier=9", False),
+    ("gender=female", True),
+    ("gender=http://hl7.org/fhir/administrative-gender|female", True),
+    ("gender:not=male", True),
+    ("gender:not=female,male", False),
+    ("deceased=false", True),
+    ("active:missing=true", True),
+    ("active:missing=false", False),
+    ("identifier=c|x\\,y", True),
+    ("identifier=c|x,y", False),
+]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -157,9 +196,19 @@ async def test_includes_stand_once_and_count_in_nothing(client: httpx.AsyncClien
 
 @pytest.mark.parametrize(
     ("query", "named"),
-    [("favourite=red", "favourite"), ("_count=-1", "_count"), ("_count=x", "_count"), ("birthdate=today", "birthdate"), ("birthdate=2024-02-30", "birthdate"), ("name:below=x", "name:below"),
-     ("_sort=favourite", "_sort"), ("_include=Patient", "_include"), ("gender:missing=perhaps", "gender:missing"), ("_total=many", "_total")],
-)  # fmt: skip
+    [
+        ("favourite=red", "favourite"),
+        ("_count=-1", "_count"),
+        ("_count=x", "_count"),
+        ("birthdate=today", "birthdate"),
+        ("birthdate=2024-02-30", "birthdate"),
+        ("name:below=x", "name:below"),
+        ("_sort=favourite", "_sort"),
+        ("_include=Patient", "_include"),
+        ("gender:missing=perhaps", "gender:missing"),
+        ("_total=many", "_total"),
+    ],
+)
 async def test_what_is_not_understood_is_refused_by_name(client: httpx.AsyncClient, query: str, named: str) -> None:
     refused = await client.get(f"Patient?{query}")
     assert (refused.status_code, issue(refused)["expression"]) == (400, [named])

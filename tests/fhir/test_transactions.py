@@ -26,7 +26,9 @@ async def test_urns_become_references_also_in_circles_and_extensions(client: htt
     person = patient(link=[{"other": {"reference": OTHER}, "type": "seealso"}])
     other = patient(link=[{"other": {"reference": URN}, "type": "seealso"}], extension=[{"url": "urn:x", "valueReference": {"reference": URN}}])
     seen = observation(URN)
-    answer = await client.post("", content=bundle(entry("POST", "Patient", person, URN), entry("POST", "Patient", other, OTHER), entry("POST", "Observation", seen)))
+    answer = await client.post(
+        "", content=bundle(entry("POST", "Patient", person, URN), entry("POST", "Patient", other, OTHER), entry("POST", "Observation", seen))
+    )
     assert answer.status_code == 200, answer.text
     refs = ["/".join(each["response"]["location"].split("/")[-4:-2]) for each in answer.json()["entry"]]
     first, second, third = [(await client.get(ref)).json() for ref in refs]
@@ -46,14 +48,18 @@ async def test_numbers_keep_their_text_through_rewriting(client: httpx.AsyncClie
 async def test_all_or_nothing(client: httpx.AsyncClient) -> None:
     value = str(uuid4())
     bad = observation("Patient/nobody")
-    answer = await client.post("", content=bundle(entry("POST", "Patient", patient(identifier=[{"system": SYSTEM, "value": value}])), entry("POST", "Observation", bad)))
+    answer = await client.post(
+        "", content=bundle(entry("POST", "Patient", patient(identifier=[{"system": SYSTEM, "value": value}])), entry("POST", "Observation", bad))
+    )
     assert answer.status_code == 422
     assert not await found(client, f"Patient?identifier={SYSTEM}|{value}")
 
 
 async def test_an_invalid_entry_is_named(client: httpx.AsyncClient) -> None:
     person = await new_person(client)
-    answer = await client.post("", content=bundle(entry("POST", "Observation", observation(person)), entry("POST", "Observation", observation(person, status="odd"))))
+    answer = await client.post(
+        "", content=bundle(entry("POST", "Observation", observation(person)), entry("POST", "Observation", observation(person, status="odd")))
+    )
     assert answer.status_code == 400
     assert issue(answer)["expression"] == ["Bundle.entry[1].resource.status"]
 
@@ -97,7 +103,12 @@ async def test_two_entries_on_one_identity_fail(client: httpx.AsyncClient) -> No
 
 async def test_a_batch_answers_each_for_itself(client: httpx.AsyncClient) -> None:
     person = await new_person(client)
-    entries = [entry("GET", person), entry("POST", "Observation", observation("Patient/nobody")), entry("POST", "Observation", observation(person)), entry("GET", "Patient/nobody")]
+    entries = [
+        entry("GET", person),
+        entry("POST", "Observation", observation("Patient/nobody")),
+        entry("POST", "Observation", observation(person)),
+        entry("GET", "Patient/nobody"),
+    ]
     answer = await client.post("", content=bundle(*entries, kind="batch"))
     assert [each["response"]["status"][:3] for each in answer.json()["entry"]] == ["200", "422", "201", "404"]
     assert answer.json()["entry"][1]["response"]["outcome"]["resourceType"] == "OperationOutcome"
@@ -105,9 +116,16 @@ async def test_a_batch_answers_each_for_itself(client: httpx.AsyncClient) -> Non
 
 @pytest.mark.parametrize(
     "body",
-    [bundle(kind="searchset"), '{"resourceType":"Patient"}', bundle(entry("BREW", "Patient")), bundle({"resource": patient()}), bundle(entry("POST", "Nope", {"resourceType": "Nope"})),
-     bundle(entry("POST", "Patient")), bundle(entry("PUT", "Patient", patient()))],
-)  # fmt: skip
+    [
+        bundle(kind="searchset"),
+        '{"resourceType":"Patient"}',
+        bundle(entry("BREW", "Patient")),
+        bundle({"resource": patient()}),
+        bundle(entry("POST", "Nope", {"resourceType": "Nope"})),
+        bundle(entry("POST", "Patient")),
+        bundle(entry("PUT", "Patient", patient())),
+    ],
+)
 async def test_what_is_no_transaction_is_refused(client: httpx.AsyncClient, body: str) -> None:
     answer = await client.post("", content=body)
     assert answer.status_code in (400, 404)

@@ -21,7 +21,7 @@ def weeks_ago(weeks: float) -> str:
 
 def phq9(person: str, scores: tuple[int, ...] | int, at: str, **more: Any) -> Json:
     """A completed PHQ-9; a number is spread over the first eight items, so that item 9 stays 0."""
-    spread = scores if isinstance(scores, tuple) else tuple(min(3, max(0, scores - 3 * number)) for number in range(8)) + (0,)
+    spread = scores if isinstance(scores, tuple) else (*tuple(min(3, max(0, scores - 3 * number)) for number in range(8)), 0)
     item = [{"linkId": code, "answer": [{"valueCoding": {"system": LOINC, "code": ANSWERS[score]}}]} for code, score in zip(PHQ9, spread, strict=True)]
     return {"resourceType": "QuestionnaireResponse", "status": "completed", "questionnaire": "https://setpoint.example/fhir/Questionnaire/phq-9",
             "subject": {"reference": person}, "authored": at, "item": item} | more  # fmt: skip

@@ -164,7 +164,9 @@ async def test_a_bundle_of_answers_out_of_order_is_one_story(client: httpx.Async
     person, other = await new_person(client), await new_person(client)
     for week, score in HISTORY:
         await send(client, phq9(other, score, weeks_ago(week)))
-    entries = [{"resource": phq9(person, score, weeks_ago(week)), "request": {"method": "POST", "url": "QuestionnaireResponse"}} for week, score in reversed(HISTORY)]
+    entries = [
+        {"resource": phq9(person, score, weeks_ago(week)), "request": {"method": "POST", "url": "QuestionnaireResponse"}} for week, score in reversed(HISTORY)
+    ]
     answer = await client.post("", content=json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries}))
     assert answer.status_code == 200, answer.text
     assert await derived(client, person) == await derived(client, other)
