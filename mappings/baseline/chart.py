@@ -186,7 +186,8 @@ class _Frame:
 
 
 def _mark(prior: Prior, x: float, y: float, point: Point, radius: float) -> str:
-    """A value: a dot; a diamond where unusual for this person; a triangle at a critical limit. Hovering says what it is."""
+    """A value: a dot; ringed where a lasting change was raised; a diamond where unusual for this person; a triangle at a critical limit.
+    Hovering says what it is."""
     judgement = point.judgement
     tip = f"{day_text(point.day)}: {measured(prior, point.value)}"
     if judgement.critical:
@@ -197,13 +198,18 @@ def _mark(prior: Prior, x: float, y: float, point: Point, radius: float) -> str:
         size = radius * 1.7
         shape = f"M{x:.1f} {y - size:.1f} l{size:.1f} {size:.1f} l{-size:.1f} {size:.1f} l{-size:.1f} {-size:.1f} z"
         return f'<path d="{shape}" fill="{_UNUSUAL}" stroke="#ffffff"><title>{escape(tip)}, unusual for this person</title></path>'
-    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{_INK}"><title>{escape(tip)}</title></circle>'
+    dot = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" fill="{_INK}"><title>{escape(tip)}</title></circle>'
+    if not judgement.reasons:
+        return dot
+    ring = f'<circle class="lasting" cx="{x:.1f}" cy="{y:.1f}" r="{radius * 2}" fill="none" stroke="{_UNUSUAL}" stroke-width="1.3"/>'
+    return ring + dot.replace("</title>", ", part of a lasting change</title>")
 
 
 def _legend(prior: Prior, y: float, phases: bool) -> list[str]:
     entries = [
         (f'<circle cx="8" cy="-4" r="3.6" fill="{_INK}"/>', "value"),
         (f'<path d="M8 -10 l6 6 l-6 6 l-6 -6 z" fill="{_UNUSUAL}"/>', "unusual for this person"),
+        (f'<circle cx="8" cy="-4" r="2.6" fill="{_INK}"/><circle cx="8" cy="-4" r="6.2" fill="none" stroke="{_UNUSUAL}"/>', "lasting change"),
         (f'<rect x="0" y="-11" width="18" height="13" fill="{_BAND}" fill-opacity="0.20" stroke="{_BAND_EDGE}" stroke-opacity="0.45"/>', "personal 95 % range"),
         (f'<line x1="0" x2="18" y1="-4" y2="-4" stroke="{_CENTRE}" stroke-width="1.4" stroke-dasharray="6 3"/>', "expected value"),
     ]

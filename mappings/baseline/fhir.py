@@ -7,7 +7,7 @@ from mappings.baseline.engine import Judgement
 from mappings.baseline.measured import Measured, Refused, codes_of, measure_value, prior_of
 from mappings.baseline.prior import Population, Prior
 from mappings.baseline.wording import for_clinician, for_patient, limits, place, population_place, rounded, span
-from mappings.vocabulary import INTERPRETATION, OURS, REFERENCE_RANGE_MEANING, UCUM, Json, coding, concept, identity
+from mappings.vocabulary import INTERPRETATION, OBSERVATION_CATEGORY, OURS, REFERENCE_RANGE_MEANING, UCUM, Json, coding, concept, identity
 
 __all__ = [
     "CONCEPTS", "Judged", "Measured", "Refused", "codes_of", "deviation", "explanation", "interpretation", "judged", "measure_value", "prior_of", "ranges",
@@ -77,11 +77,12 @@ def deviation(prior: Prior, judgement: Judgement, judged_ref: str, person: str, 
 
     `judged_ref`: "Observation/id" of the judged one; `person`: "Patient/id"; `effective`, `issued`: FHIR times.
     """
-    code = prior.codes[0][1] if prior.codes else prior.measure
+    category = "survey" if prior.unit == "{score}" else "exam"
     made: Json = {
         "resourceType": "Observation",
-        "id": identity("deviation", person, prior.measure, effective, code),
+        "id": identity("deviation", person, prior.measure, effective, judged_ref),
         "status": "final",
+        "category": [concept(coding(OBSERVATION_CATEGORY, category, category.capitalize()))],
         "code": concept(coding(OURS, "deviation", "Deviation from the person's own baseline"), text=f"{prior.short}: deviation from the person's own baseline"),
         "subject": {"reference": person if "/" in person else f"Patient/{person}"},
         "effectiveDateTime": effective,

@@ -96,7 +96,7 @@ def for_clinician(prior: Prior, judgement: Judgement) -> str:
         _population(prior, judgement),
     ]
     if judgement.n:
-        said.append(f"{chance(judgement.prior_share)} of what is assumed about this person's usual level still comes from the population.")
+        said.append(_leaning(judgement))
     if judgement.p_real_change > 0:
         by = f"at least {rounded(prior, prior.mcid)}{unit(prior)}" if prior.mcid else "more than short-term variation explains"
         said.append(f"Probability that the level has really changed by {by} against four weeks ago or earlier: {chance(judgement.p_real_change)}.")
@@ -119,6 +119,8 @@ def for_patient(prior: Prior, judgement: Judgement) -> str:
     if judgement.n == 0:
         return f"{what} It is the first one we have, so we cannot yet say what is usual for you."
     usual = f"Going by your {judgement.n} earlier result{'s' if judgement.n > 1 else ''}, we would have expected something between {low} and {high}."
+    if judgement.prior_share > 0.5:
+        usual += " So far this leans mostly on what is usual for other people."
     if not judgement.outside95:
         return f"{what} {usual} So it is in line with what is usual for you."
     side = "higher" if place(prior, judgement) == "above" else "lower"
@@ -126,6 +128,11 @@ def for_patient(prior: Prior, judgement: Judgement) -> str:
         f"{what} {usual} So it is {side} than usual for you. This compares you with yourself, not with other people. "
         "A single unusual result can have many causes, and chance is one of them; please talk it over with your care team."
     )
+
+
+def _leaning(judgement: Judgement) -> str:
+    share = f"{chance(judgement.prior_share)} of what is assumed about this person's usual level still comes from the population"
+    return f"Most of this range is not yet the person's own: {share}." if judgement.prior_share > 0.5 else f"{share}."
 
 
 def _critical(prior: Prior, judgement: Judgement) -> str:

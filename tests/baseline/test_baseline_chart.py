@@ -44,6 +44,11 @@ def test_what_a_reader_needs() -> None:
     assert len(root.findall(f"{SVG}polygon")) == 1
 
 
+def test_a_lasting_change_is_ringed_where_single_values_are_not_unusual() -> None:
+    root = drawn("sleep-minutes", [420.0] * 20 + [345.0] * 8, [])
+    assert [ring for ring in root.findall(f"{SVG}circle") if ring.get("class") == "lasting"]
+
+
 def test_none_one_and_many() -> None:
     assert "No values yet" in [element.text for element in drawn("tsh", [], []).iter(f"{SVG}text")]
     assert len(drawn("tsh", [1.8], []).findall(f"{SVG}circle")) == 1

@@ -80,6 +80,7 @@ def test_the_deviation_carries_what_it_rests_on() -> None:
     assert made["code"]["coding"][0]["system"] == OURS
     assert made["code"]["coding"][0]["code"] == "deviation"
     assert made["derivedFrom"] == [{"reference": "Observation/abc"}]
+    assert made["category"][0]["coding"][0]["code"] == "survey"
     parts = {part["code"]["coding"][0]["code"]: part for part in made["component"]}
     assert {"z", "p", "set-point", "lower", "upper", "n", "method", "version"} <= parts.keys()
     assert parts["n"]["valueInteger"] == 10
@@ -98,6 +99,18 @@ def test_the_same_value_keeps_its_identity_and_another_time_has_its_own() -> Non
     found, judgement = last("tsh", [1.8, 2.1])
     one, two, other = (deviation(found, judgement, "Observation/a", "Patient/p", at, at) for at in ("2026-01-05", "2026-01-05", "2026-01-06"))
     assert one["id"] == two["id"] != other["id"]
+    assert deviation(found, judgement, "Observation/b", "Patient/p", "2026-01-05", "2026-01-05")["id"] != one["id"]
+    assert one["category"][0]["coding"][0]["code"] == "exam"
+
+
+def test_it_says_when_the_range_is_mostly_the_population_s() -> None:
+    found, judgement = last("tsh", [1.8, 2.1])
+    assert judgement.prior_share < 0.5
+    assert "Most of this range" not in explanation(found, judgement)
+    found, judgement = last("sleep-minutes", [420.0, 430.0], 1.0)
+    assert judgement.prior_share > 0.5
+    assert "Most of this range is not yet the person's own" in explanation(found, judgement)
+    assert "usual for other people" in deviation(found, judgement, "Observation/a", "Patient/p", "2026", "2026-01-05")["note"][1]["text"]
 
 
 def test_a_critical_value_is_named_first_and_the_person_told_to_call() -> None:

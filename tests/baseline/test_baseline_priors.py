@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import random
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +11,12 @@ import jsonschema_rs
 import pytest
 
 import mappings.baseline
-from mappings.baseline.engine import predict, start
-from mappings.baseline.prior import SCHEMA, build
+from mappings.baseline.engine import Judgement, predict, replay, start
+from mappings.baseline.grid import Theta
+from mappings.baseline.prior import SCHEMA, Prior, build
 from mappings.knowledge import KnowledgeError
 
+ROUNDS = int(os.environ.get("SETPOINT_TEST_ROUNDS", "1"))
 FOLDER = Path(mappings.baseline.__file__).parent / "priors"
 FILES = sorted(FOLDER.glob("*.json"))
 MINIMAL: dict[str, Any] = {
@@ -40,6 +44,74 @@ def test_every_file(path: Path) -> None:
 def test_no_code_names_two_measures() -> None:
     codes = [code for path in FILES for code in build(json.loads(path.read_text(encoding="utf-8"))).codes]
     assert len(codes) == len(set(codes))
+
+
+def _person(theta: Theta, rng: random.Random, days: list[float]) -> list[float]:
+    """Values of one person drawn from the model of baseline.md itself, on the transformed scale."""
+    zed = min(2.4, max(-2.4, rng.gauss(0, 1)))
+    sigma = theta.sigma0 * math.exp(theta.s_logsigma * zed)
+    trait = theta.mu0 + math.sqrt(theta.tau_b2) * rng.gauss(0, 1)
+    state, before, found = math.sqrt(theta.rho) * sigma * rng.gauss(0, 1), days[0], []
+    for day in days:
+        phi = math.exp((before - day) / theta.L_days)
+        state, before = phi * state + math.sqrt(theta.rho * (1 - phi * phi)) * sigma * rng.gauss(0, 1), day
+        wide = theta.kappa if rng.random() < theta.pi_out else 1.0
+        found.append(trait + state + wide * math.sqrt(1 - theta.rho) * sigma * rng.gauss(0, 1))
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_stable_people_are_covered(path: Path) -> None:
+    """Of 8 people with 20 values each, drawn from the prior itself, about 95 % lie inside; more on coarse scales and at good ends.
+
+    The values of one person hang together, so the bounds are wide; alerts may be few.
+    """
+    prior = build(json.loads(path.read_text(encoding="utf-8")))
+    rng, gap = random.Random(path.stem), 1.0 if prior.theta.L_days < 30 else 7.0
+    inside = alerts = 0
+    for _ in range(8 * ROUNDS):
+        days = [20_000.0 + gap * at for at in range(20)]
+        values = [taken(prior, prior.transform.back(y)) for y in _person(prior.theta, rng, days)]
+        judged, _ = replay(prior, zip(days, values, strict=True))
+        inside += sum(not judgement.outside95 for judgement in judged)
+        alerts += sum(judgement.alert and not judgement.critical for judgement in judged)
+    assert 0.89 <= inside / (160 * ROUNDS) <= 1.0
+    assert alerts <= 4 * ROUNDS
+
+
+def taken(prior: Prior, value: float) -> float:
+    """The nearest value that the measure can take and a device or laboratory would report."""
+    if prior.resolution:
+        value = max(prior.resolution if prior.transform.kind == "log" else 0.0, prior.resolution * round(value / prior.resolution))
+    return min(value, prior.maximum) if prior.maximum is not None else value
+
+
+def _last(measure: str, values: list[float], gap: float) -> list[Judgement]:
+    prior = build(json.loads((FOLDER / f"{measure}.json").read_text(encoding="utf-8")))
+    return replay(prior, [(20_000.0 + gap * at, value) for at, value in enumerate(values)])[0]
+
+
+def test_a_phq_9_of_13_after_ten_weeks_of_4_to_6() -> None:
+    rng = random.Random(1)
+    for _ in range(20 * ROUNDS):
+        judgement = _last("phq-9", [*(float(rng.choice((4, 5, 6))) for _ in range(10)), 13.0], 7.0)[-1]
+        assert judgement.outside95
+        assert judgement.upper95 < 13
+
+
+def test_a_week_of_short_nights_is_raised() -> None:
+    rng = random.Random(2)
+    for nights in (14, 30, 90):
+        judged = _last("sleep-minutes", [*(float(round(rng.gauss(425, 22))) for _ in range(nights)), *[345.0] * 7], 1.0)
+        assert any(judgement.outside95 for judgement in judged[-7:])
+        assert any(judgement.reasons for judgement in judged[-7:])
+        assert not any(judgement.alert for judgement in judged[:-7])
+
+
+def test_a_steady_tsh_stays_quiet() -> None:
+    for gap in (30.0, 90.0, 365.0):
+        for judgement in _last("tsh", [1.8, 2.1, 1.9], gap):
+            assert (judgement.outside95, judgement.alert, judgement.reasons) == (False, False, ())
 
 
 def test_phq_9_and_gad_7_follow_their_formula() -> None:

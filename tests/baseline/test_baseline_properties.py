@@ -17,8 +17,10 @@ EXAMPLES = settings(max_examples=40 * ROUNDS, deadline=None)
 
 @st.composite
 def priors(draw: st.DrawFn) -> Prior:
+    def number(low: float, high: float) -> float:
+        return draw(st.floats(low, high))
+
     shape = draw(st.sampled_from(["identity", "log", "sqrt", "logit:0:27"]))
-    number = lambda low, high: draw(st.floats(low, high))  # noqa: E731
     theta = {
         "mu0": number(-0.5, 2.0), "tau_b2": number(0.0, 2.0), "sigma0": number(0.05, 2.0), "s_logsigma": number(0.0, 0.8), "rho": number(0.01, 0.95),
         "L_days": number(1.0, 900.0), "pi_out": number(0.0, 0.2), "kappa": number(1.5, 6.0), "c": number(-0.9, 0.9), "shift": number(-1.0, 1.0),
