@@ -42,12 +42,18 @@ async def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.
 async def fresh_postgres(server: str) -> AsyncIterator[str]:
     """A database of its own on this server, dropped afterwards."""
     name = f"setpoint_{secrets.token_hex(6)}"
-    connection = await asyncpg.connect(server)
-    await connection.execute(f'CREATE DATABASE "{name}"')
+    await _on(server, f'CREATE DATABASE "{name}"')
     try:
         yield with_database(server, name)
     finally:
-        await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        await _on(server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+async def _on(server: str, statement: str) -> None:
+    connection = await asyncpg.connect(server)
+    try:
+        await connection.execute(statement)
+    finally:
         await connection.close()
 
 

@@ -76,11 +76,13 @@ def sandbox(
     port: Annotated[int, typer.Option(help="port to listen on")] = 8100,
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     database: Annotated[str, typer.Option(help="file that keeps what was received")] = ":memory:",
+    base_url: Annotated[str | None, typer.Option("--base-url", help="the address by which others reach it; made of host and port when not given")] = None,
+    mode: Annotated[str | None, typer.Option(help="general, no-conditional or no-careplan: what kind of EHR it plays")] = None,
 ) -> None:
     """Run the sandbox EHR: synthetic data only."""
     from adapters.sandbox.main import run
 
-    run(port=port, host=host, database=database)
+    run(port=port, host=host, database=database, mode=mode, base_url=base_url)
 
 
 def demo(
