@@ -66,7 +66,7 @@ def day_ticks(axis: Axis) -> list[tuple[float, str]]:
 
 
 def day_text(day: float, coarse: bool = False) -> str:
-    """"5 Jan 2026", or "Jan 2026" on long axes; the bare number where no calendar reaches."""
+    """As "5 Jan 2026", or "Jan 2026" on long axes; the bare number where no calendar reaches."""
     ordinal = _EPOCH + math.floor(day)
     if not 1 <= ordinal <= _LAST:
         return f"day {math.floor(day)}"

@@ -45,7 +45,7 @@ class Watch:
     recent: tuple[tuple[float, float], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Seen:
     """One value as the detectors see it: `n` earlier values, the first on `first`; `p` two-sided; `tame`: a low or high value
     that only says that the good end of the scale was reached."""

@@ -6,6 +6,7 @@ The filter is in filter.py, the detectors in detectors.py. Updating costs the sa
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import erfc, sqrt
+from operator import mul
 from typing import Final
 
 from mappings.baseline.detectors import BUDGET, Posterior, Seen, Watch, anchored, look, meaningful, remember
@@ -189,15 +190,15 @@ class _Verdict:
 
 
 def _level(new: Updated) -> tuple[float, float]:
-    levels = [a + u for a, u in zip(new.a, new.u, strict=True)]
-    mean = sum([w * level for w, level in zip(new.weight, levels, strict=True)])
-    return mean, sum([w * (v + (level - mean) ** 2) for w, v, level in zip(new.weight, new.variance, levels, strict=True)])
+    """(mean, variance) of the level after the value, over all grid points."""
+    mean = sum(map(mul, new.weight, new.level))
+    return mean, sum([w * (v + (level - mean) * (level - mean)) for w, v, level in zip(new.weight, new.variance, new.level, strict=True)])
 
 
 def _real_change(new: Updated, limits: tuple[float, float], anchor: Posterior) -> float:
     """P(the level lies beyond `limits`); the anchor's own uncertainty is added, as if it were independent, which is cautious."""
-    outside = 0.0
-    for weight, a, u, variance in zip(new.weight, new.a, new.u, new.variance, strict=True):
-        scale = 1 / sqrt(2 * (variance + anchor[3]))
-        outside += weight * (erfc((a + u - limits[0]) * scale) + erfc((limits[1] - a - u) * scale))
+    (low, high), doubt, outside = limits, anchor[3], 0.0
+    for weight, level, variance in zip(new.weight, new.level, new.variance, strict=True):
+        scale = 1 / sqrt(2 * (variance + doubt))
+        outside += weight * (erfc((level - low) * scale) + erfc((high - level) * scale))
     return min(1.0, outside / 2)

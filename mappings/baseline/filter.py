@@ -16,6 +16,7 @@ from mappings.baseline.state import State
 _ROOT_PI: Final = sqrt(math.pi)
 _WIDE: Final = 0.15 / ROOT2  # an interval of 0.15 sd, in units of 1 / (sd sqrt 2)
 _FLOOR: Final = 1e-300
+_LOG_FLOOR: Final = log(_FLOOR)
 
 
 @dataclass(slots=True)
@@ -95,7 +96,7 @@ def moments(prior: Prior, at: Moved) -> tuple[float, float]:
 
 @dataclass(slots=True)
 class Updated:
-    """The filter after the value: per grid point, and the level's posterior over all of them."""
+    """The filter after the value: per grid point, with mean `level` and `variance` of A + U. `gross`: P(the value is a gross error)."""
 
     log_weight: tuple[float, ...]
     weight: list[float]
@@ -104,6 +105,7 @@ class Updated:
     paa: tuple[float, ...]
     pau: tuple[float, ...]
     puu: tuple[float, ...]
+    level: tuple[float, ...]
     variance: tuple[float, ...]
     gross: float
     log_score: float
@@ -111,43 +113,49 @@ class Updated:
 
 def updated(prior: Prior, at: Moved, mixture: tuple[Component, ...], value: float, y: float) -> Updated:
     """The filter after `value`, whose transform is `y`; `mixture` is what was predicted for it."""
-    pi, wider = prior.theta.pi_out, prior.theta.kappa**2
-    likelihoods = _likelihoods(prior, mixture, value, y)
+    pi, easing = prior.theta.pi_out, 1 - prior.theta.kappa**-2
     logs, shares, rows = [], [], []
-    for log_weight, a, u, paa, pau, puu, spread, noise, (common, error) in zip(
-        at.log_weight, at.a, at.u, at.paa, at.pau, at.puu, at.spread, prior.grid.noise, likelihoods, strict=True
+    for log_weight, a, u, paa, pau, puu, level, spread, noise, (common, error) in zip(
+        at.log_weight, at.a, at.u, at.paa, at.pau, at.puu, at.level, at.spread, prior.grid.noise, _likelihoods(prior, mixture, value, y), strict=True
     ):
-        density = (1 - pi) * common + pi * error
-        r = pi * error / density if density > _FLOOR else float(pi > 0)
-        logs.append(log_weight + log(density if density > _FLOOR else _FLOOR))
+        error *= pi
+        density = common - pi * common + error
+        if density > _FLOOR:
+            r = error / density
+            logs.append(log_weight + log(density))
+        else:
+            r = float(pi > 0)
+            logs.append(log_weight + _LOG_FLOOR)
         shares.append(r)
-        off = y - a - u
-        effective = noise / (1 - r + r / wider)
+        effective = noise / (1 - r * easing)
         total = spread + effective
+        gain = (y - level) / total
         # The covariance update in a form that loses no digits when the prior is vague: paa puu - pau^2 cancels exactly.
         left = paa * puu - pau * pau
         rows.append(
             (
-                a + (paa + pau) / total * off,
-                u + (pau + puu) / total * off,
+                a + (paa + pau) * gain,
+                u + (pau + puu) * gain,
                 (paa * effective + left) / total,
                 (pau * effective - left) / total,
                 (puu * effective + left) / total,
+                level + spread * gain,
                 effective * spread / total,
             )
         )
     log_weights = _normalised(logs)
-    weight = [exp(each) for each in log_weights]
-    new_a, new_u, new_paa, new_pau, new_puu, variance = zip(*rows, strict=True)
-    gross = min(1.0, sum([w * r for w, r in zip(weight, shares, strict=True)]))
-    return Updated(log_weights, weight, new_a, new_u, new_paa, new_pau, new_puu, variance, gross, logs[0] - log_weights[0])
+    weight = list(map(exp, log_weights))
+    new_a, new_u, new_paa, new_pau, new_puu, level_after, variance = zip(*rows, strict=True)
+    gross = min(1.0, sum(map(mul, weight, shares)))
+    return Updated(log_weights, weight, new_a, new_u, new_paa, new_pau, new_puu, level_after, variance, gross, logs[0] - log_weights[0])
 
 
 def _likelihoods(prior: Prior, mixture: tuple[Component, ...], value: float, y: float) -> list[tuple[float, float]]:
     """Per grid point the likelihood as an ordinary value and as a gross error: of the interval that the value was rounded from
     where that is wide against the standard deviation, else the density."""
     if not prior.resolution:
-        return [(_density(y - level, s1), _density(y - level, s2)) for level, _, s1, _, _, s2, _ in mixture]
+        offs = [(y - level, s1, s2) for level, _, s1, _, _, s2, _ in mixture]
+        return [(exp(-off * off * s1 * s1) * s1 / _ROOT_PI, exp(-off * off * s2 * s2) * s2 / _ROOT_PI) for off, s1, s2 in offs]
     low, high = prior.transform.edges(value, prior.resolution, prior.minimum, prior.maximum)
     enough = _WIDE / (high - low)
     return [

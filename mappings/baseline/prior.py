@@ -91,7 +91,7 @@ class Population:
 
     @property
     def name(self) -> str:
-        """"population range", "therapeutic range" or "recommended range"."""
+        """One of "population range", "therapeutic range" or "recommended range"."""
         return f"{'population' if self.meaning == 'normal' else self.meaning} range"
 
 
@@ -105,7 +105,7 @@ class Critical:
     source: tuple[str, ...]
 
     def side(self, value: float) -> str | None:
-        """"low", "high" or None."""
+        """On which side it is critical: "low", "high" or None."""
         if self.low is not None and value <= self.low:
             return "low"
         return "high" if self.high is not None and value >= self.high else None

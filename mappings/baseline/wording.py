@@ -51,14 +51,14 @@ def unit(prior: Prior) -> str:
 
 
 def place(prior: Prior, judgement: Judgement) -> str:
-    """"above", "below" or "within", seen from the person's own 95 % interval."""
+    """Where it lies, "above", "below" or "within", seen from the person's own 95 % interval."""
     if not judgement.outside95:
         return "within"
     return "above" if judgement.value > judgement.upper95 else "below"
 
 
 def population_place(prior: Prior, value: float) -> str | None:
-    """"above", "below" or "within" the population's range; None where the file gives no limits."""
+    """Where it lies, "above", "below" or "within" the population's range; None where the file gives no limits."""
     population = prior.population
     if population is None or (population.low is None and population.high is None):
         return None
@@ -68,7 +68,7 @@ def population_place(prior: Prior, value: float) -> str | None:
 
 
 def span(judgement: Judgement) -> str:
-    """"from 10 earlier values over 63 days"."""
+    """As "from 10 earlier values over 63 days"."""
     if judgement.n == 0:
         return "from no earlier value: it is the population's expectation"
     days = round(judgement.span_days)

@@ -59,8 +59,13 @@ def test_thirteen_after_fives_is_unusual_for_the_person_and_not_for_people_in_ca
 @pytest.mark.parametrize(
     ("measure", "values"),
     [
-        ("phq-9", WEEKLY), ("phq-9", [27]), ("gad-7", [0, 0, 21]), ("who-5", [60, 56, 20]),
-        ("sleep-minutes", [420, 400, 120]), ("tsh", [1.8, 2.1, 9.7]), ("lithium", [0.6, 1.6]),
+        ("phq-9", WEEKLY),
+        ("phq-9", [27]),
+        ("gad-7", [0, 0, 21]),
+        ("who-5", [60, 56, 20]),
+        ("sleep-minutes", [420, 400, 120]),
+        ("tsh", [1.8, 2.1, 9.7]),
+        ("lithium", [0.6, 1.6]),
     ],
 )
 def test_what_we_emit_is_valid_r4(measure: str, values: list[float]) -> None:

@@ -137,3 +137,14 @@ def test_repeated_equal_rounded_values_do_not_collapse_the_interval() -> None:
     prior = build({"measure": "x", "transform": "identity", "theta": theta, "resolution": 1})
     judged, _ = replay(prior, [(7.0 * at, 5.0) for at in range(60)])
     assert judged[-1].upper95 - judged[-1].lower95 > 0.9
+
+
+def test_quantiles_where_there_is_no_density_between_two_people_and_from_a_far_guess() -> None:
+    """Two equal halves 1000 sd apart: each half's own median is the quartile of the whole."""
+    from mappings.baseline.mixture import probit, quantile
+
+    s = 1 / math.sqrt(2)
+    mixture = [(centre, 0.5, s, 0.5 * s, 0.0, s / 4, 0.0) for centre in (0.0, 1000.0)]
+    for guess in (-1e6, 0.0, 500.0, 1000.0, 1e6):
+        assert quantile(mixture, probit(0.25), guess) == pytest.approx(0.0, abs=1e-8)
+        assert quantile(mixture, probit(0.75), guess) == pytest.approx(1000.0, abs=1e-8)
