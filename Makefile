@@ -31,6 +31,8 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# The lock carries hashes and no index address.
+# The locks carry hashes and no index address: one for development and tests, one for the image.
+LOCK := $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 -q pyproject.toml
 lock:
-	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --extra dev --python-version 3.11 -q pyproject.toml -o requirements.lock
+	$(LOCK) --extra dev -o requirements.lock
+	$(LOCK) -c requirements.lock -o requirements-runtime.lock

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi_offline import FastAPIOffline
 from starlette.routing import Mount, Route
 
 from service import shelf
@@ -41,7 +42,7 @@ def create(settings: Settings, house: House | None = None) -> FastAPI:
         if house is None:
             await opened.close()
 
-    app = FastAPI(title="Setpoint", version=version("setpoint"), lifespan=lifespan, openapi_url="/openapi.json", docs_url="/docs", redoc_url=None)
+    app = FastAPIOffline(title="Setpoint", version=version("setpoint"), lifespan=lifespan, openapi_url="/openapi.json", docs_url="/docs", redoc_url=None)
     fhir = FhirApplication(house)  # type: ignore[arg-type]
     app.openapi = document  # type: ignore[method-assign]
     _routes(app, settings)
