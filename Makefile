@@ -35,4 +35,4 @@ lint: setup
 LOCK := $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 -q pyproject.toml
 lock:
 	$(LOCK) --extra dev -o requirements.lock
-	$(LOCK) -c requirements.lock -o requirements-runtime.lock
+	$(LOCK) --no-annotate -c requirements.lock -o requirements-runtime.lock
