@@ -8,7 +8,7 @@ from typing import Final
 
 from mappings.suggestions import narrative
 from mappings.suggestions.condition import in_words
-from mappings.suggestions.facts import Catalogue
+from mappings.suggestions.facts import Catalogue, rounded
 from mappings.suggestions.rule import Activity, Rule, Verdict
 from mappings.vocabulary import OURS, SUGGESTION_ID, Json, coding, concept
 
@@ -22,6 +22,7 @@ _R4_KINDS: Final = {
     "monitoring": "ServiceRequest",
 }
 """CarePlan.activity.detail.kind (required binding care-plan-activity-kind). Nothing of that type is ever made by us."""
+_GOALS: Final = "goal.present"
 
 
 def canonical(rule: Rule) -> str:
@@ -30,17 +31,17 @@ def canonical(rule: Rule) -> str:
 
 
 def facts_digest(verdict: Verdict) -> str:
-    """A digest of all that a suggestion would say: another one is new evidence. Reasons count with date and source, context by value
-    alone. Time that passes is no evidence: ages are left out, of a duration counts the date it began."""
+    """A digest of all that a suggestion would say: another one is new evidence. Reasons count with date and source, goals with their
+    references, other context by value alone. Time that passes is no evidence: ages are left out, of a duration counts the date it began."""
     reasons, context = [], []
     for name, value in verdict.used.items():
         if name.endswith((".age-days", ".age-years")):
             continue
-        shown = value.as_of if name.endswith(".weeks") else float(f"{value.value:.6g}") if isinstance(value.value, float) else value.value
+        shown = value.as_of if name.endswith(".weeks") else rounded(value.value)
         if name in verdict.reasons:
             reasons.append([name, shown, value.as_of, list(value.refs)])
         else:
-            context.append([name, shown])
+            context.append([name, shown, list(value.refs) if name == _GOALS else []])
     content = [verdict.holds, reasons, context, list(verdict.missing), [each.text for each in verdict.planned]]
     return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode()).hexdigest()[:32]
 
@@ -63,7 +64,7 @@ def care_plan(rule: Rule, verdict: Verdict, catalogue: Catalogue, id_: str, pers
         "description": rule.why,
         "subject": {"reference": person},
         "created": created,
-        "goal": [{"reference": "#goal"}, *_references(verdict.used["goal.present"].refs if "goal.present" in verdict.used else ())],
+        "goal": [{"reference": "#goal"}, *_references(verdict.used[_GOALS].refs if _GOALS in verdict.used else ())],
         "activity": [_activity(each, now) for each in verdict.planned],
         "note": [{"text": text} for text in _notes(rule, verdict, catalogue)],
     }

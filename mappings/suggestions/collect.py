@@ -19,6 +19,9 @@ CLASSES: Final[Mapping[str, tuple[str, ...]]] = {
 """Classes that rules ask about -> groups of mappings/medicines/drugs.json."""
 _SHIFTS: Final = frozenset({"ewma", "cusum", "sustained"})
 """Detectors that speak of a course, not of one value."""
+_TOWARDS: Final = 0.5
+"""They do not say in which direction. The newest value does, where it is at least this many standard deviations off: a level that rose
+and has settled gives values on both sides of what is now expected, and a rise must not be told as a fall."""
 _DAY_US: Final = 86_400_000_000
 
 
@@ -119,6 +122,10 @@ class Finding(Protocol):
     @property
     def source(self) -> str: ...
     @property
+    def version(self) -> str: ...
+    @property
+    def population(self) -> str: ...
+    @property
     def classification(self) -> str: ...
     @property
     def actions(self) -> Sequence[str]: ...
@@ -128,8 +135,6 @@ class Finding(Protocol):
     def lookup(self) -> Mapping[str, str]: ...
     @property
     def actionable(self) -> bool: ...
-    @property
-    def source_refs(self) -> tuple[str, ...]: ...
 
 
 def series_facts(
@@ -161,8 +166,8 @@ def _judged(value: float, judgement: Judgement) -> dict[str, Value]:
         "personal-high": judgement.upper95,
         "above-personal-range": judgement.outside95 and value > judgement.upper95,
         "below-personal-range": judgement.outside95 and value < judgement.lower95,
-        "shifted-up": shifted and judgement.z > 0,
-        "shifted-down": shifted and judgement.z < 0,
+        "shifted-up": shifted and judgement.z >= _TOWARDS,
+        "shifted-down": shifted and judgement.z <= -_TOWARDS,
         "alert": judgement.alert,
         "critical": judgement.critical is not None,
         "p-gross-error": judgement.p_gross_error,
@@ -264,7 +269,8 @@ def gene_facts(findings: Sequence[Finding], genes_known: bool, refs: tuple[str, 
 
 def _said(finding: Finding) -> str:
     genes = ", ".join(f"{gene} {key}" for gene, key in sorted(finding.lookup.items()))
-    return f"{finding.drug}: {finding.source} ({finding.classification}) with {genes}: {finding.text}"
+    whom = "" if finding.population == "general" else f"; {finding.population}"
+    return f"{finding.drug}: {finding.source} {finding.version} ({finding.classification}{whom}) with {genes}: {finding.text}"
 
 
 def person_facts(patient: Mapping[str, Any], now: str) -> dict[str, FactValue]:

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Final
 
 from mappings.suggestions.care_plan import facts_digest
-from mappings.suggestions.facts import Value
+from mappings.suggestions.facts import Value, rounded
 from mappings.suggestions.rule import Rule, Verdict, worsened
 
 DAY_US: Final = 86_400_000_000
@@ -63,6 +63,6 @@ def _amended(verdict: Verdict, existing: Existing) -> bool:
     """Whether a reason, at the same time of the person's life, now says something else than when the decision was made."""
     for name in verdict.reasons:
         new, then = verdict.used[name], existing.dates.get(name)
-        if then is not None and new.as_of == then and name in existing.values and existing.values[name] != new.value:
+        if then is not None and new.as_of == then and name in existing.values and rounded(existing.values[name]) != rounded(new.value):
             return True
     return False

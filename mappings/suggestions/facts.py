@@ -152,6 +152,11 @@ def _fill(text: str, words: Mapping[str, str]) -> str:
     return text
 
 
+def rounded(value: Value) -> Value:
+    """A number to six digits, whether it was read as 13 or as 13.0: the last bits of a sum are no news. Anything else as it is."""
+    return value if isinstance(value, (bool, str)) else float(f"{value:.6g}")
+
+
 def number_of(value: Value | None) -> float | None:
     """The number that a fact's value is, None for anything else."""
     return None if value is None or isinstance(value, (bool, str)) else value

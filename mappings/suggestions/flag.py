@@ -8,7 +8,7 @@ from mappings.vocabulary import FLAG_ID, OURS, Json, coding, concept
 
 _CATEGORY: Final = "http://terminology.hl7.org/CodeSystem/flag-category"
 _DETAIL: Final = "http://hl7.org/fhir/StructureDefinition/flag-detail"
-REVIEW: Final = "for professional review"
+REVIEW: Final = "professional review"
 
 
 class Hit(Protocol):
@@ -22,7 +22,7 @@ class Hit(Protocol):
 
 def safety_flag(hit: Hit, id_: str, title: str, person: str, refs: Sequence[str], since: str, encounter: Json | None = None) -> Json:
     """The Flag. `title` of the scale; `person` "Patient/id"; `refs` what it rests on, the response first; `since` the clinical time of the answer."""
-    said = hit.text if REVIEW in hit.text else f"{hit.text.rstrip('.')}: {REVIEW}."
+    said = hit.text if REVIEW in hit.text else f"{hit.text.rstrip('.')}: for {REVIEW}."
     body: Json = {
         "resourceType": "Flag",
         "id": id_,

@@ -9,7 +9,7 @@ from html import escape
 from typing import Final
 
 from mappings.suggestions.condition import in_words
-from mappings.suggestions.facts import Catalogue, Fact, FactValue, Value
+from mappings.suggestions.facts import Catalogue, Fact, FactValue, Value, rounded
 from mappings.suggestions.rule import Rule, Verdict
 from mappings.vocabulary import Json
 
@@ -28,10 +28,8 @@ def told(verdict: Verdict, catalogue: Catalogue) -> Iterator[tuple[Fact, FactVal
 
 
 def plain(fact: Fact, value: FactValue) -> Value | None:
-    """The value as it is told: six digits of a fraction, so that the last bits of a sum are no news; of a duration the date it began."""
-    if fact.unit == "wk":
-        return value.as_of
-    return float(f"{value.value:.6g}") if isinstance(value.value, float) else value.value
+    """The value as it is told; of a duration the date it began."""
+    return value.as_of if fact.unit == "wk" else rounded(value.value)
 
 
 def reasons(verdict: Verdict, catalogue: Catalogue) -> list[str]:

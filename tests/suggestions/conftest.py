@@ -78,6 +78,17 @@ def check_r4(release: r4.Release) -> Callable[[Any], None]:
     return check
 
 
+@pytest.fixture(scope="session")
+def phq9() -> Any:
+    return scale.build(read(ROOT / "scales/library/phq-9.json"))
+
+
+@pytest.fixture(scope="session")
+def shipped_groups() -> dict[str, str]:
+    """Every shipped drug with its group."""
+    return {each["id"]: each["group"] for each in read(ROOT / "medicines/drugs.json")["drugs"]}
+
+
 @pytest.fixture
 def part() -> type[SimpleNamespace]:
     """Stands in for classes of other rooms that the collectors take by their members."""

@@ -19,7 +19,7 @@ from mappings.suggestions.care_plan import care_plan, facts_digest, withdrawn
 from mappings.suggestions.facts import Catalogue, FactValue
 from mappings.suggestions.flag import safety_flag
 from mappings.suggestions.plan_definition import plan_definition
-from mappings.suggestions.rule import Rule, evaluate
+from mappings.suggestions.rule import KINDS, Rule, evaluate
 
 NOW = "2026-03-01T10:00:00Z"
 ROUNDS = int(os.environ.get("SETPOINT_TEST_ROUNDS", "1"))
@@ -56,6 +56,35 @@ def test_no_plan_orders_a_medicine(rules: dict[str, Rule], worse: dict[str, Fact
             check_r4(withdrawn(plan, "Withdrawn."))
             assert "MedicationRequest" not in [plan["resourceType"], *(each["resourceType"] for each in plan["contained"])]
             assert all(each["detail"]["kind"] != "MedicationRequest" and "product" not in str(each) for each in plan["activity"])
+
+
+LEGAL_KINDS = {"Appointment", "CommunicationRequest", "DeviceRequest", "MedicationRequest", "NutritionOrder", "Task", "ServiceRequest", "VisionPrescription"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_activity_is_one_of_r4(rules: dict[str, Rule], catalogue: Catalogue, check_r4: Check, kind: str) -> None:
+    """R4 care-plan-activity-kind, a required binding; cpl-3: a detail or a reference."""
+    rule = rules["gene-drug-review"]
+    plan = made(replace(rule, activities=(replace(rule.activities[0], kind=kind),)), {}, catalogue)
+    check_r4(plan)
+    (activity,) = plan["activity"]
+    assert set(activity) == {"detail"}
+    assert activity["detail"]["kind"] in LEGAL_KINDS - {"MedicationRequest"}
+    assert (activity["detail"]["status"], activity["detail"]["doNotPerform"]) == ("not-started", False)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [(("activity", 0, "detail", "kind"), "Procedure"), (("activity", 0, "detail", "status"), "proposed"), (("intent",), "suggestion"), (("subject",), None)],
+)
+def test_the_reader_refuses_what_r4_refuses(rules: dict[str, Rule], catalogue: Catalogue, check_r4: Check, place: Any, value: Any) -> None:
+    plan = made(rules["gene-drug-review"], {}, catalogue)
+    target = plan
+    for step in place[:-1]:
+        target = target[step]
+    target[place[-1]] = value
+    with pytest.raises(AssertionError):
+        check_r4(plan)
 
 
 def test_the_narrative_says_what_a_clinician_asks(rules: dict[str, Rule], worse: dict[str, FactValue], catalogue: Catalogue) -> None:
@@ -111,6 +140,8 @@ CHANGES = [
     ({"medicine.names": FactValue("sertraline")}, True),
     ({"gad-7.total": FactValue(4)}, True),
     ({"medicine.names": FactValue("citalopram", ("MedicationRequest/m2",))}, False),
+    ({"goal.present": FactValue(True, ("Goal/g1", "Goal/g2"))}, True),
+    ({"phq-9.total": FactValue(13.0, ("QuestionnaireResponse/q1", "Observation/total1"), "2026-03-01T09:00:00Z")}, False),
     ({"phq-9.age-days": FactValue(3.0)}, False),
     ({"phq-9.set-point": FactValue(5.1 + 1e-12)}, False),
     ({"a fact no rule asks for": FactValue(1)}, False),
@@ -124,6 +155,13 @@ def test_the_digest_moves_with_what_the_plan_says(
     rule = rules["depression-worsening"]
     assert (facts_digest(evaluate(rule, worse)) != facts_digest(evaluate(rule, worse | change))) is is_news
     assert (made(rule, worse, catalogue) != made(rule, worse | change, catalogue)) is is_news
+
+
+def test_facts_that_were_stored_give_the_same_digest(rules: dict[str, Rule], worse: dict[str, FactValue]) -> None:
+    stored = json.loads(json.dumps({name: [fact.value, list(fact.refs), fact.as_of] for name, fact in worse.items()}))
+    read_back = {name: FactValue(value, tuple(refs), as_of) for name, (value, refs, as_of) in sorted(stored.items())}
+    for rule in rules.values():
+        assert facts_digest(evaluate(rule, read_back)) == facts_digest(evaluate(rule, worse))
 
 
 def test_time_alone_is_no_evidence(rules: dict[str, Rule], worse: dict[str, FactValue]) -> None:

@@ -72,6 +72,16 @@ def test_without_dates_an_amendment_waits_for_the_quiet_period(rules: dict[str, 
     assert decide(rule, verdict_of(rule, 14), bare, THEN + DAY_US, True) is Action.QUIET
 
 
+def test_the_last_bits_of_a_sum_are_no_amendment(rules: dict[str, Rule]) -> None:
+    rule = rules["not-on-track"]
+    told = {"phq-9.percent-change-from-start": -5.0, "phq-9.total": 17, "treatment.weeks": 3.0}
+    before = evaluate(rule, {name: FactValue(value, REFS, AT) for name, value in told.items()})
+    there = Existing("accepted", "another", {name: fact.value for name, fact in before.used.items()}, THEN, dict.fromkeys(told, AT))
+    near, off = ({name: FactValue(value + change, REFS, AT) for name, value in told.items()} for change in (1e-12, 1))
+    assert decide(rule, evaluate(rule, near), there, THEN + DAY_US, True) is Action.QUIET
+    assert decide(rule, evaluate(rule, off), there, THEN + DAY_US, True) is Action.SUPERSEDE
+
+
 def test_unknown_is_not_true(rules: dict[str, Rule]) -> None:
     rule = rules["depression-worsening"]
     assert verdict_of(rule, None).holds is None

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mappings.knowledge import KnowledgeError
+from mappings.scales import scoring
 from mappings.suggestions import collect, facts
 from mappings.suggestions.facts import Catalogue, FactValue
 
@@ -44,6 +45,8 @@ def test_a_value_above_its_range() -> None:
         (3, judgement(outside95=False, reasons=("sustained",), z=-1.0), "shifted-down"),
         (8, judgement(outside95=False, reasons=("step",), z=3.5), None),
         (8, judgement(outside95=False, reasons=("ewma",), z=0.0), None),
+        (8, judgement(outside95=False, reasons=("cusum",), z=0.5), "shifted-up"),
+        (8, judgement(outside95=False, reasons=("cusum", "sustained"), z=-0.4), None),
     ],
 )
 def test_one_direction_at_most(value: float, judged: Any, name: str | None) -> None:
@@ -113,6 +116,39 @@ def test_medicines_on_record() -> None:
     assert found["treatment.weeks"].as_of == "2026-01-04"
 
 
+CLASSED = [
+    ("sertraline", "antidepressant"), ("venlafaxine", "antidepressant"), ("amitriptyline", "antidepressant"), ("tranylcypromine", "antidepressant"),
+    ("mirtazapine", "antidepressant"), ("haloperidol", "antipsychotic"), ("quetiapine", "antipsychotic"), ("lithium", "mood-stabiliser"),
+    ("zopiclone", "hypnotic"), ("lorazepam", "anxiolytic"), ("methylphenidate", None), ("lisinopril", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("drug", "name"), CLASSED)
+def test_classes_by_the_groups_of_the_shipped_drugs(shipped_groups: dict[str, str], drug: str, name: str | None) -> None:
+    found = values(collect.medicine_facts([medicine("a", drug)], shipped_groups.get))
+    assert [each for each in collect.CLASSES if found[f"medicine.{each}.active"]] == ([name] if name else [])
+
+
+def test_every_group_of_a_class_has_drugs(shipped_groups: dict[str, str]) -> None:
+    assert {group for groups in collect.CLASSES.values() for group in groups} <= set(shipped_groups.values())
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ([2, 2, 2, 2, 2, 1, 1, 0, 1], {"total": 13, "band": "moderate", "complete": True, "safety": True, "suicidal-ideation": 1}),
+        ([1, 1, 1, 1, 1, 0, 0, 0, 0], {"total": 5, "band": "mild", "complete": True, "safety": False, "suicidal-ideation": 0}),
+        ([1, 1, 1, None, None, None, None, None, 2], {"complete": False, "safety": True, "suicidal-ideation": 2}),
+        ([1, 1, 1, None, None, None, None, None, None], {"complete": False}),
+    ],
+)
+def test_facts_of_a_phq9_as_it_is_scored(phq9: Any, answers: list[int | None], expected: dict[str, Any]) -> None:
+    """Bands of Kroenke 2001: 5 mild, 10 moderate."""
+    items = [{"linkId": item.link, "answer": [{"valueInteger": each}]} for item, each in zip(phq9.items, answers, strict=False) if each is not None]
+    scored_now = scoring.score(phq9, {"resourceType": "QuestionnaireResponse", "status": "completed", "item": items})
+    assert values(collect.scored_facts(scored_now, REFS, AT, phq9.safety)) == {f"phq-9.{name}": value for name, value in expected.items()}
+
+
 def test_what_is_not_taken_is_unknown_without_records_or_with_a_strange_one() -> None:
     assert values(collect.medicine_facts([], GROUPS)) == {"medicine.active-count": 0, "medicine.unrecognised-count": 0}
     found = values(collect.medicine_facts([medicine("a"), medicine("b", "citalopram")], GROUPS))
@@ -135,20 +171,28 @@ def test_the_value_when_treatment_began() -> None:
     assert collect.start_value(series, None) is None
 
 
-def finding(drug: str, source: str, actions: tuple[str, ...], actionable: bool = True) -> Any:
+def finding(drug: str, source: str, actions: tuple[str, ...], actionable: bool = True, population: str = "general") -> Any:
+    lookup = {"CYP2C19": "Poor Metabolizer"}
     return Part(
-        drug=drug, source=source, classification="Strong", actions=actions, text="another drug", lookup={"CYP2C19": "Poor Metabolizer"}, actionable=actionable
-    )
+        drug=drug, source=source, version="2023", population=population, classification="Strong", actions=actions, text="another drug", lookup=lookup,
+        actionable=actionable,
+    )  # fmt: skip
 
 
 def test_sources_stand_side_by_side() -> None:
     found = values(collect.gene_facts([finding("citalopram", "DPWG", ("MAX_DOSE",)), finding("citalopram", "CPIC", ("ALTERNATIVE",))], True, REFS))
     assert found == {
         "gene-drug.actionable": True, "gene-drug.avoid": False, "gene-drug.drugs": "citalopram",
-        "gene-drug.finding": "citalopram: CPIC (Strong) with CYP2C19 Poor Metabolizer: another drug"
-        " | citalopram: DPWG (Strong) with CYP2C19 Poor Metabolizer: another drug",
+        "gene-drug.finding": "citalopram: CPIC 2023 (Strong) with CYP2C19 Poor Metabolizer: another drug"
+        " | citalopram: DPWG 2023 (Strong) with CYP2C19 Poor Metabolizer: another drug",
     }  # fmt: skip
     assert values(collect.gene_facts([finding("clopidogrel", "FDA", ("AVOID",))], True))["gene-drug.avoid"] is True
+
+
+def test_guidance_for_others_says_for_whom() -> None:
+    mine = [finding("carbamazepine", "CPIC", ("AVOID",), population=whom) for whom in ("CBZ naive", "CBZ use >3mos")]
+    said = str(values(collect.gene_facts(mine, True))["gene-drug.finding"]).split(" | ")
+    assert [each.split(" with ")[0] for each in said] == ["carbamazepine: CPIC 2023 (Strong; CBZ naive)", "carbamazepine: CPIC 2023 (Strong; CBZ use >3mos)"]
 
 
 def test_no_genes_is_not_no_finding() -> None:
