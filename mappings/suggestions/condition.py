@@ -192,7 +192,8 @@ def in_words(condition: Condition, inside: bool = False) -> str:
             return f"{'' if value == (operation == 'eq') else 'not: '}{fact.description}"
         case Comparison(fact, operation, value):
             shown, unit = (value, "") if isinstance(value, str) else (f"{value:g}", fact.display.removesuffix("s") if value == 1 else fact.display)
-            return f"{fact.description} {_WORDS[operation]} {shown} {unit}".rstrip()
+            ago = " ago" if fact.unit == "wk" else ""  # a duration is described by its beginning
+            return f"{fact.description} {_WORDS[operation]} {shown} {unit}".rstrip() + ago
         case Not(part):
             return f"not ({in_words(part)})"
         case All(parts):

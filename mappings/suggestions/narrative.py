@@ -91,7 +91,8 @@ def _ranges(measure: str, parts: dict[str, FactValue], catalogue: Catalogue) -> 
 
 def missing(verdict: Verdict, catalogue: Catalogue) -> list[str]:
     """What was not known, and would have been worth having."""
-    return [catalogue[name].description for name in verdict.missing]
+    facts = (catalogue[name] for name in verdict.missing)
+    return [f"{fact.description} (yes or no)" if fact.type == "boolean" else fact.description for fact in facts]
 
 
 def proposals(verdict: Verdict) -> list[str]:

@@ -97,6 +97,13 @@ def test_the_suggestions_together_are_not_of_medicines_alone(rules: dict[str, Ru
     assert kinds == {"medicine-review", "psychotherapy", "sleep", "activity", "follow-up", "safety-review", "monitoring"}
 
 
+def test_a_duration_and_an_open_question_read_as_sentences(rules: dict[str, Rule], catalogue: Catalogue) -> None:
+    told = said(rules["not-on-track"], {}, catalogue)
+    assert "the newest active antidepressant was started at least 2 weeks ago; and" in told
+    assert "a goal of the person is on record (yes or no)" in told
+    assert "GAD-7 total (yes or no)" not in told
+
+
 def test_safety_comes_first_and_soon(rules: dict[str, Rule]) -> None:
     rule = rules["suicidal-ideation-review"]
     assert [(each.kind, each.in_days) for each in rule.activities] == [("safety-review", 1), ("medicine-review", 7), ("follow-up", 7)]
