@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import httpx
@@ -25,13 +26,13 @@ SECRET = "the secret of the benchmark, long enough"
 class Server:
     """One setpoint server on a database of its own."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, workers: int = 1) -> None:
         self.base = f"http://127.0.0.1:{free_port()}"
         self._processes = Processes(
             folder, {"SETPOINT_DATABASE_URL": url, "SETPOINT_PUBLIC_URL": self.base, "SETPOINT_AUTH": "open", "SETPOINT_SECRET": SECRET}
         )
         self._processes.command("migrate")
-        self.pid = self._processes.start("service", "serve", "--port", self.base.rsplit(":", 1)[1])
+        self.pid = self._processes.start("service", "serve", "--port", self.base.rsplit(":", 1)[1], "--workers", str(workers))
         self._processes.wait_for("service", f"{self.base}/health/ready", 60)
 
     def create(self, resource: dict[str, object]) -> str:
@@ -69,10 +70,14 @@ async def story(server: Server) -> None:
     people = [server.create(person.patient(f"story-{number}")) for number in range(200)]
     now = datetime.now(UTC)
 
-    def make(number: int) -> tuple[str, str, bytes]:
-        who, when = people[number % len(people)], now + timedelta(seconds=number // len(people)) - timedelta(hours=1)
+    sent = count()
+
+    def make(_: int) -> tuple[str, str, bytes]:
+        number = next(sent)
+        who, when = people[number % len(people)], now + timedelta(milliseconds=number) - timedelta(hours=1)
         scores = person.UNUSUAL if number % 7 == 0 else (1, 1, 0, 1, 1, 0, 1, 0, 0)
-        return "POST", "/fhir/QuestionnaireResponse", json.dumps(person.answers(scores, person.PHQ9, "phq-9", who, when)).encode()
+        response = person.answers(scores, person.PHQ9, "phq-9", who, when)
+        return "POST", "/fhir/QuestionnaireResponse", json.dumps(response | {"authored": when.isoformat()}).encode()
 
     await drive(server.base, make, 1, clients=8)
     shown("PHQ-9 story, 8 clients", await drive(server.base, make, SECONDS, clients=8), goal="goal 150/s, p99 50 ms")
@@ -98,9 +103,13 @@ async def run(name: str, folder: Path, url: str, bare: str) -> None:
     print(f"  start-up of serve {time.perf_counter() - started:.1f} s with migration (goal: serve under 3 s)", flush=True)
     try:
         await versus_bare(server, bare)
-        await story(server)
         if name == "SQLite":
             await memory(server)
+    finally:
+        server.stop()
+    server = Server(folder, url, os.cpu_count() or 1)
+    try:
+        await story(server)
     finally:
         server.stop()
 

@@ -4,7 +4,6 @@ import contextlib
 import logging
 import os
 from collections.abc import AsyncIterator
-from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -19,6 +18,7 @@ from service.fhir.application import FhirApplication
 from service.house import House
 from service.log import configure, event
 from service.openapi import document
+from service.release import release
 from service.settings import Settings, load
 from service.store.outbox import Outbox
 from service.store.unit import Unavailable
@@ -26,7 +26,7 @@ from service.store.unit import Unavailable
 log = logging.getLogger("setpoint")
 
 
-def create(settings: Settings, house: House | None = None) -> FastAPI:
+def create(settings: Settings, house: House | None = None) -> "Front":
     """The application of one process. With `house` given, its owner closes it (tests)."""
 
     @contextlib.asynccontextmanager
@@ -37,17 +37,32 @@ def create(settings: Settings, house: House | None = None) -> FastAPI:
         await shelf.stock(opened)
         if settings.auth == "smart":
             await opened.keys.ensure()
-        event(log, "service-started", workers=os.getpid(), auth=settings.auth, version=version("setpoint"))
+        event(log, "service-started", workers=os.getpid(), auth=settings.auth, version=release())
         yield
         if house is None:
             await opened.close()
 
-    app = FastAPIOffline(title="Setpoint", version=version("setpoint"), lifespan=lifespan, openapi_url="/openapi.json", docs_url="/docs", redoc_url=None)
+    app = FastAPIOffline(title="Setpoint", version=release(), lifespan=lifespan, openapi_url="/openapi.json", docs_url="/docs", redoc_url=None)
     fhir = FhirApplication(house)  # type: ignore[arg-type]
     app.openapi = document  # type: ignore[method-assign]
     _routes(app, settings)
     app.router.routes.append(Mount("/fhir", app=fhir))
-    return app
+    return Front(app, fhir)
+
+
+class Front:
+    """The door: requests for FHIR go straight to it, everything else, and the lifespan, to FastAPI. FastAPI's layers of middleware cost a
+    read as much as the read itself, and none of them does anything for it."""
+
+    def __init__(self, app: FastAPI, fhir: FhirApplication) -> None:
+        self._app, self._fhir = app, fhir
+        self.router, self.state = app.router, app.state
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/fhir") and not scope["path"].startswith("/fhir/.well-known/"):
+            await self._fhir(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 def _routes(app: FastAPI, settings: Settings) -> None:
@@ -106,7 +121,7 @@ async def _smart_configuration(request: Request) -> Response:
     )
 
 
-def factory() -> FastAPI:
+def factory() -> Front:
     """For uvicorn workers: settings from the environment."""
     settings = load()
     configure(settings.log_level)

@@ -8,14 +8,14 @@ from service.openapi_paths import paths
 
 def document() -> dict[str, Any]:
     """OpenAPI 3.1 of the whole service."""
-    from importlib.metadata import version
+    from service.release import release
 
     declared = capability()
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Setpoint",
-            "version": version("setpoint"),
+            "version": release(),
             "description": "FHIR R4 (4.0.1) service for personalised psychiatry. It proposes, and never orders.",
         },
         "servers": [{"url": "/"}],

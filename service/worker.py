@@ -4,7 +4,6 @@ import asyncio
 import logging
 import random
 import signal
-from importlib.metadata import version
 from typing import Any
 
 import orjson
@@ -16,6 +15,7 @@ from service.house import House
 from service.log import event
 from service.references import local
 from service.registry import Ehr
+from service.release import release
 from service.security.backoff import pause
 from service.store.clock import now_us
 from service.store.outbox import Outbox, OutboxRow
@@ -42,7 +42,7 @@ class Worker:
 
     async def run(self) -> None:
         """Until stopped: take what is due; when nothing is, wait a little."""
-        event(log, "worker-started", version=version("setpoint"))
+        event(log, "worker-started", version=release())
         while not self._stop.is_set():
             if not await self._round():
                 try:

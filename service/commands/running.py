@@ -46,6 +46,7 @@ def serve(
     except BrokenKnowledge as broken:
         fail("\n".join(broken.findings))
     uvicorn.run("service.app:factory", factory=True, host=host, port=port, workers=workers, access_log=False, log_config=None, server_header=False,
+                proxy_headers=False,
                 timeout_graceful_shutdown=20, http="httptools", loop="uvloop", ws="none", limit_concurrency=None)  # fmt: skip
 
 

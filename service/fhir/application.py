@@ -62,7 +62,7 @@ class FhirApplication:
 def _parts(scope: Any) -> list[str]:
     """Path segments after the mount. Errors: 400 for NUL, bad UTF-8 or an encoded slash."""
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
-    path = raw.split(b"?")[0].removeprefix(scope.get("root_path", "").encode()).strip(b"/")
+    path = raw.split(b"?")[0].removeprefix(scope.get("root_path", "").encode()).removeprefix(b"/fhir").strip(b"/")
     if not path:
         return []
     if b"%" in path:

@@ -1,7 +1,6 @@
 """capabilities: https://hl7.org/fhir/R4/http.html#capabilities - states what works, from the same file as the routes."""
 
 from functools import lru_cache
-from importlib.metadata import version
 from typing import Any
 
 import orjson
@@ -10,6 +9,7 @@ from mappings.vocabulary import CANONICAL, Json
 from service.fhir.answer import FHIR_JSON, Answer
 from service.fhir.call import Call
 from service.house import House
+from service.release import release
 
 RELEASED = "2026-11-25"
 
@@ -55,13 +55,13 @@ def statement(house: House, base: str, smart: bool) -> Json:
         "resourceType": "CapabilityStatement",
         "id": "setpoint",
         "url": f"{CANONICAL}/CapabilityStatement/setpoint",
-        "version": version("setpoint"),
+        "version": release(),
         "name": "Setpoint",
         "title": "Setpoint, a FHIR R4 service for personalised psychiatry",
         "status": "active",
         "date": RELEASED,
         "kind": "instance",
-        "software": {"name": "Setpoint", "version": version("setpoint")},
+        "software": {"name": "Setpoint", "version": release()},
         "implementation": {"description": "Setpoint", "url": base},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json"],

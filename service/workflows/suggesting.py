@@ -2,7 +2,6 @@
 within the age its rule sets, raises one; older and imported answers stay quiet."""
 
 from collections.abc import Iterable
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -13,6 +12,7 @@ from mappings.suggestions.facts import FactValue
 from mappings.suggestions.flag import safety_flag
 from mappings.suggestions.rule import Rule, Verdict, evaluate
 from mappings.vocabulary import Json, identity
+from service.release import release
 from service.workflows.change import Change
 from service.workflows.clinical_time import iso
 from service.workflows.derivation import Event
@@ -209,7 +209,7 @@ class Suggesting:
         self._spoke.append(rule)
 
     def _withdraw(self, rule: Rule, row: Json) -> None:
-        plan = withdrawn(row["body"], "Withdrawn: the newest facts no longer meet the rule.")
+        plan = withdrawn(row["body"], "Withdrawn: the newest facts no longer show that the rule is met.")
         self._story.put("suggestion", rule.id, row | {"status": "withdrawn", "body": plan})
         self._telling.put(row["ref"], plan, self._labels)
         self._telling.push_refs[row["ref"]] = rule.priority == "safety"
@@ -222,5 +222,5 @@ class Suggesting:
         id_ = str(uuid4())
         sources = [change.ref for change in self._telling.changes]
         policies = [canonical(rule) for rule in self._spoke]
-        body = provenance.derived(id_, targets, sources, policies, iso(self._telling.now), version("setpoint"))
+        body = provenance.derived(id_, targets, sources, policies, iso(self._telling.now), release())
         self._telling.put(f"Provenance/{id_}", body, self._labels)
