@@ -24,6 +24,8 @@ from service.store.opening import Store
 from service.store.unit import Unavailable
 
 MAX_FORM = 64_000
+LONGEST_GRANT = 4096
+"""Characters of a granted scope: a longer one would make a token that is too long to be read again."""
 
 
 class Access:
@@ -111,8 +113,10 @@ class Access:
             client = await authenticated(form["client_assertion"], self.find_client, self.key_sets, (endpoint,), self.seen, time.time())
         except TokenRefused:
             raise TokenDenied("invalid_client", 401) from None
+        if form.get("client_id", client.client_id) != client.client_id:  # RFC 7521, 4.2: where stated, it is the same client
+            raise TokenDenied("invalid_client", 401)
         scopes = granted(form.get("scope", ""), client.scopes)
-        if not scopes:
+        if not scopes or len(spelled(scopes)) > LONGEST_GRANT:
             raise TokenDenied("invalid_scope")
         key, ttl = await self._keys.current("ES384"), self.settings.token_ttl_s
         token = issue(key, self.settings.fhir_base, client.client_id, scopes, time.time(), ttl, str(uuid4()), client.may_state_reviewer)

@@ -47,7 +47,10 @@ async def authenticated(token: str, find: Find, key_sets: KeySets, audiences: It
     jose.require_audience(claims, audiences)
     jose.require_begun(claims, now, LEEWAY_S)
     exp = jose.require_expiry(claims, now, LONGEST_S, LEEWAY_S)
-    if await seen(client.client_id, jose.require_id(claims), exp):
+    jti = jose.require_id(claims)
+    if not jti.isprintable():  # NUL and lone surrogates fit in no database
+        raise TokenRefused("jti")
+    if await seen(client.client_id, jti, exp):
         raise TokenRefused("replay")
     return client
 
