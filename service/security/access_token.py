@@ -99,7 +99,7 @@ def _text(claims: Claims, name: str) -> str | None:
     value = claims.get(name)
     if value is None:
         return None
-    if not isinstance(value, str) or not 0 < len(value) <= 512:
+    if not isinstance(value, str) or not 0 < len(value) <= 512 or not value.isprintable():  # NUL and lone surrogates fit in no database
         raise TokenRefused(name)
     return value
 
