@@ -1,6 +1,7 @@
 """Bearer tokens: those this service issues, and those of the issuers an admin registered. No replay store: they are meant to be used often."""
 
 import hashlib
+import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -8,11 +9,13 @@ from typing import Any, Final
 
 from adapters import jose
 from adapters.jose import Claims, PrivateKey, PublicKey, TokenRefused
-from service.security.principal import Principal
+from service.security.principal import CLINICIANS, Principal
 from service.security.scopes import LONGEST, Scope, parse, spelled
 
 REMEMBERED, REMEMBERED_S = 4096, 60.0
 _REVIEWER: Final = "setpoint_states_reviewer"
+_FHIR_USER: Final = re.compile(r"(?P<base>https?://\S+/)?(?P<type>Patient|Practitioner|PractitionerRole|RelatedPerson|Person)/(?P<id>[A-Za-z0-9\-.]{1,64})")
+"""Whom `fhirUser` may name (SMART App Launch 2.0, scopes-and-launch-context)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +76,21 @@ class TokenVerifier:
 
 
 def principal(claims: Claims, issuer: TrustedIssuer, expires: float) -> Principal:
-    """The principal of checked claims. Patient scopes without a patient in the token bind to nobody and are dropped; where they stand,
-    the whole token is bound to its patient. Errors: TokenRefused("scope" or "patient")."""
-    patient = _text(claims, "patient")
-    scopes = _scopes(claims)
+    """The principal of checked claims. Where patient scopes stand, and where a patient or relative signed in, the whole token is bound to one
+    patient; without one, those scopes bind to nobody and are dropped. Errors: TokenRefused with the claim's name."""
+    scopes, user, patient = _scopes(claims), _text(claims, "fhirUser"), _text(claims, "patient")
+    signed_in = _FHIR_USER.fullmatch(user or "")
+    lay = signed_in is not None and signed_in["type"] not in CLINICIANS
+    if lay and patient is None and signed_in is not None and signed_in["type"] == "Patient":
+        patient = signed_in["id"]
     if patient is None:
-        scopes = tuple(scope for scope in scopes if scope.level != "patient")
+        scopes = () if lay else tuple(scope for scope in scopes if scope.level != "patient")
     levels = {scope.level for scope in scopes}
-    kind: Any = "patient" if "patient" in levels else "user" if "user" in levels else "system"
+    kind: Any = "patient" if "patient" in levels or (lay and patient) else "user" if "user" in levels else "system"
     client = _text(claims, "client_id") or _text(claims, "azp") or _text(claims, "sub") or issuer.iss
-    return Principal(client, kind, scopes, issuer.iss, _text(claims, "fhirUser"), patient if kind == "patient" else None, None,
+    if user is not None and signed_in is not None and not signed_in["base"]:
+        user = f"{issuer.iss.rstrip('/')}/{user}"  # the issuer's own Practitioner/1, never ours
+    return Principal(client, kind, scopes, issuer.iss, user, patient if kind == "patient" else None, None,
                      _text(claims, "jti"), expires, issuer.own and claims.get(_REVIEWER) is True)  # fmt: skip
 
 

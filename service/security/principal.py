@@ -6,12 +6,14 @@ from typing import Literal
 from service.security.scopes import Scope
 
 Kind = Literal["system", "user", "patient"]
+CLINICIANS = ("Practitioner", "PractitionerRole")
+"""Types of those who may see what their organisation sees, and who may review."""
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
     """`patient` is the *issuer's* id of the patient a patient-bound token is about; `person` is the Patient ref of ours that it was linked to.
-    `fhir_user` is the person who signed in, as the issuer names them. `expires` in seconds since 1970 UTC."""
+    `fhir_user` is the person who signed in, by the issuer's absolute reference. `expires` in seconds since 1970 UTC."""
 
     client_id: str
     kind: Kind
