@@ -5,8 +5,10 @@ from typing import Protocol
 from service.errors import Kind, Refusal
 from service.security.access_token import TokenVerifier
 from service.security.principal import OPEN, Principal
-from service.security.reach import EVERYBODY, SHARED, Reach
+from service.security.reach import EVERYBODY, KEPT_FROM_PERSONS, SHARED, Reach
 from service.security.scopes import allows
+
+_WRITES = ("create", "update", "patch", "delete")
 
 
 class Linking(Protocol):
@@ -42,12 +44,17 @@ class Gate:
         """How far this principal's grant for the interaction reaches. Errors: 403, whether or not anything exists."""
         if principal is OPEN:
             return EVERYBODY
-        level = allows(principal.scopes, interaction, kind)
-        if level is None:
+        if allows(principal.scopes, interaction, kind) is None:
             raise Refusal(Kind.FORBIDDEN, "The token's scopes do not cover this", headers=((b"www-authenticate", b'Bearer error="insufficient_scope"'),))
-        return EVERYBODY if level in ("system", "user") else Reach(principal.person, kind in SHARED)
+        if principal.kind != "patient":
+            return EVERYBODY
+        if interaction not in _WRITES:
+            return Reach(principal.person, kind in SHARED)
+        if kind in KEPT_FROM_PERSONS:
+            raise Refusal(Kind.FORBIDDEN, "This token speaks for one person only")
+        return Reach(principal.person)
 
     @staticmethod
     def bound(principal: Principal) -> Reach:
         """How far anything that this principal writes may reach: a patient-bound token never past its person."""
-        return Reach(principal.person, True) if principal.kind == "patient" else EVERYBODY
+        return Reach(principal.person) if principal.kind == "patient" else EVERYBODY

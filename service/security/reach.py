@@ -5,6 +5,9 @@ from dataclasses import dataclass
 SHARED = frozenset({"Practitioner", "PractitionerRole", "Organization", "Location", "Medication", "Questionnaire", "PlanDefinition", "CodeSystem", "ValueSet",
                     "SearchParameter"})  # fmt: skip
 """Types that speak of no person: a patient-bound token may read them."""
+KEPT_FROM_PERSONS = SHARED | {"Patient", "Group", "Bundle", "Provenance", "AuditEvent"}
+"""Types that a patient-bound token never writes: they speak of others too, or say who somebody is (a Patient's identifiers are what
+links tokens and incoming data to the record)."""
 
 
 @dataclass(frozen=True, slots=True)
