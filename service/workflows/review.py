@@ -8,6 +8,7 @@ from mappings.suggestions.review import ReviewError, ReviewRequest, read_paramet
 from mappings.vocabulary import Json
 from service.errors import Kind, Refusal
 from service.fhir.intake import check
+from service.security.principal import CLINICIANS
 from service.store.clock import now_us
 from service.store.unit import Audit, Stale, Stored, Unit
 from service.workflows.change import Requester
@@ -40,15 +41,21 @@ async def review(house: "House", id_: str, parameters: Json, who: Requester) -> 
 
 def _reviewer(request: ReviewRequest, who: Requester) -> Json:
     """The token's clinician; a backend client may state one where it was allowed to."""
-    if who.principal.fhir_user:
-        return {"reference": who.principal.fhir_user}
-    if request.reviewer is not None and who.principal.may_state_reviewer:
-        return request.reviewer
-    raise Refusal(
-        Kind.FORBIDDEN,
-        "A review needs a clinician: a token with fhirUser, or a client that may state the reviewer",
-        "Parameters.parameter.where(name='reviewer')",
-    )
+    stated: Json | None = {"reference": who.principal.fhir_user} if who.principal.fhir_user else None
+    if stated is None and who.principal.may_state_reviewer:
+        stated = request.reviewer
+    if stated is None or not _is_clinician(stated.get("reference")):
+        raise Refusal(
+            Kind.FORBIDDEN,
+            "A review needs a clinician: a token with fhirUser, or a client that may state the reviewer",
+            "Parameters.parameter.where(name='reviewer')",
+        )
+    return stated
+
+
+def _is_clinician(reference: str | None) -> bool:
+    """Whether a reference names a clinician; a reviewer that is stated by name or identifier only has none."""
+    return reference is None or (len(parts := reference.split("/")) > 1 and parts[-2] in CLINICIANS)
 
 
 async def _once(house: "House", ref: str, request: ReviewRequest, reviewer: Json, who: Requester) -> Stored:
@@ -74,6 +81,7 @@ async def _unit(house: "House", stored: Stored, decided: Json, request: ReviewRe
     write = derived_write(house, decided | {"id": stored.ref.split("/")[1]}, stored.person, security)
     write.expected = stored.version
     made = provenance.reviewed(str(uuid4()), stored.ref, stored.version, reviewer, request.decision, request.reason, iso(now))
+    check(house, "Provenance", made)
     await house.registry.ehrs()
     return Unit(
         writes=[write, derived_write(house, made, stored.person, security, fresh=True)], persons={person: story.version}, story_puts=story.puts,
