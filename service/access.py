@@ -1,6 +1,8 @@
 """The token endpoint, and how bearer tokens of ours and of registered issuers are verified: security's decisions, wired to store and network."""
 
+import asyncio
 import json
+import secrets
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -12,18 +14,22 @@ from starlette.responses import JSONResponse, Response
 
 from adapters.http import Outbound, OutboundError
 from adapters.jose import PublicKey, TokenRefused, public_keys
+from service.fhir.call import Call
 from service.house import House
 from service.keys import Keys
 from service.registry import Client, Issuer, Registry
 from service.security.access_token import TokenVerifier, TrustedIssuer, issue
 from service.security.client_assertion import ASSERTION_TYPE, RegisteredClient, authenticated
 from service.security.key_sets import KeySets
+from service.security.principal import Principal
 from service.security.scopes import granted, spelled
 from service.settings import Settings
 from service.store.opening import Store
 from service.store.unit import Unavailable
 
 MAX_FORM = 64_000
+FETCH_S, FETCH_BYTES = 10.0, 256_000
+REDISCOVER_S, RETRY_S = 3600.0, 30.0
 LONGEST_GRANT = 4096
 """Characters of a granted scope: a longer one would make a token that is too long to be read again."""
 
@@ -36,21 +42,25 @@ class Access:
         self._outbound, self._private = outbound, private
         self.key_sets = KeySets(self._fetch, time.time)
         self._own: tuple[float, tuple[PublicKey, ...]] = (0.0, ())
-        self._discovered: dict[str, str] = {}
+        self._discovered: dict[str, tuple[float, str | None]] = {}
+        self._discovering = asyncio.Lock()
         self.verifier = TokenVerifier(self._trusted, time.time)
 
     async def _fetch(self, uri: str) -> bytes | None:
         """The bytes at a key address. Private addresses only where an issuer or client was allowed them."""
         outbound = self._private if await self._may_be_private(uri) else self._outbound
         try:
-            answer = await outbound.request("GET", uri)
+            answer = await outbound.request("GET", uri, deadline_s=FETCH_S, body_bytes=FETCH_BYTES)
         except OutboundError:
             return None
         return answer.body if answer.status == 200 else None
 
     async def _may_be_private(self, uri: str) -> bool:
         issuers = await self._registry.entries(Issuer)
-        return any(issuer.allow_private and uri in (issuer.jwks_uri, self._discovered.get(issuer.iss), _discovery(issuer.iss)) for issuer in issuers)
+        return any(
+            issuer.allow_private and uri in (issuer.jwks_uri, self._discovered.get(issuer.iss, (0.0, None))[1], *_configurations(issuer.iss))
+            for issuer in issuers
+        )
 
     async def _trusted(self, iss: str) -> TrustedIssuer | None:
         """The issuer of this exact `iss`: ourselves, or one that an admin registered."""
@@ -76,15 +86,22 @@ class Access:
         return await self.key_sets.keys(uri, kid) if uri else ()
 
     async def _jwks_uri(self, iss: str) -> str | None:
-        """Discovered once from the issuer's own configuration (OpenID Connect or SMART)."""
-        if iss not in self._discovered:
-            for address in (_discovery(iss), iss.rstrip("/") + "/.well-known/smart-configuration"):
-                body = await self._fetch(address)
-                found = _jwks_uri_in(body) if body else None
-                if found:
-                    self._discovered[iss] = found
-                    break
-        return self._discovered.get(iss)
+        """Discovered from the issuer's own configuration (OpenID Connect or SMART); asked again after an hour, and soon where there was none:
+        a token that only names the issuer must not make us call it every time."""
+        async with self._discovering:
+            until, found = self._discovered.get(iss, (0.0, None))
+            if time.monotonic() >= until:
+                found = await self._discover(iss) or found
+                self._discovered[iss] = (time.monotonic() + (REDISCOVER_S if found else RETRY_S), found)
+        return found
+
+    async def _discover(self, iss: str) -> str | None:
+        for address in _configurations(iss):
+            body = await self._fetch(address)
+            found = _jwks_uri_in(body) if body else None
+            if found:
+                return found
+        return None
 
     async def find_client(self, client_id: str) -> RegisteredClient | None:
         """The registered backend client of this id, unless it is disabled."""
@@ -102,8 +119,8 @@ class Access:
             await self._store.execute("DELETE FROM replay WHERE expires < $1 RETURNING jti", (now,))
         return not rows
 
-    async def token(self, form: dict[str, str]) -> dict[str, Any]:
-        """Answer a token request. Errors: TokenDenied."""
+    async def token(self, form: dict[str, str]) -> tuple[str, dict[str, Any]]:
+        """The client of a token request, and the answer. Errors: TokenDenied."""
         if form.get("grant_type") != "client_credentials":
             raise TokenDenied("unsupported_grant_type")
         if form.get("client_assertion_type") != ASSERTION_TYPE or not form.get("client_assertion"):
@@ -120,7 +137,7 @@ class Access:
             raise TokenDenied("invalid_scope")
         key, ttl = await self._keys.current("ES384"), self.settings.token_ttl_s
         token = issue(key, self.settings.fhir_base, client.client_id, scopes, time.time(), ttl, str(uuid4()), client.may_state_reviewer)
-        return {"access_token": token, "token_type": "bearer", "expires_in": ttl, "scope": spelled(scopes)}
+        return client.client_id, {"access_token": token, "token_type": "bearer", "expires_in": ttl, "scope": spelled(scopes)}
 
 
 class TokenDenied(Exception):
@@ -131,8 +148,9 @@ class TokenDenied(Exception):
         self.code, self.status = code, status
 
 
-def _discovery(iss: str) -> str:
-    return iss.rstrip("/") + "/.well-known/openid-configuration"
+def _configurations(iss: str) -> tuple[str, str]:
+    """Where an issuer may state where its keys are."""
+    return iss.rstrip("/") + "/.well-known/openid-configuration", iss.rstrip("/") + "/.well-known/smart-configuration"
 
 
 def _jwks_uri_in(body: bytes) -> str | None:
@@ -144,17 +162,21 @@ def _jwks_uri_in(body: bytes) -> str | None:
 
 
 async def token_endpoint(request: Request) -> Response:
-    """POST /auth/token: SMART Backend Services."""
+    """POST /auth/token: SMART Backend Services. Grants and refusals are audited; a refused client is nobody, whatever it said it was."""
     house: House = request.app.state.house
     headers = {"Cache-Control": "no-store", "Pragma": "no-cache"}
     if house.access is None:
         return JSONResponse({"error": "invalid_request", "error_description": "this is an open installation"}, 400, headers)
+    call = Call(house, request.scope, request.receive, [], secrets.token_hex(8))
     try:
-        answer = await house.access.token(await _form(request))
+        client_id, answer = await house.access.token(await _form(request))
     except TokenDenied as denied:
+        await house.audit.refused(call, "token", denied.status)
         return JSONResponse({"error": denied.code}, denied.status, headers)
     except Unavailable:
         return JSONResponse({"error": "temporarily_unavailable"}, 503, headers | {"Retry-After": "5"})
+    call.principal = Principal(client_id, "system")
+    await house.audit.seen(call, "token", "", None, None)
     return JSONResponse(answer, 200, headers)
 
 
