@@ -15,7 +15,19 @@ from jose import jwt
 from adapters import jose
 from service.registry import Client
 from tests.smart.installation import (
-    ASSERTION_TYPE, BASE, EC_KEY, ENDPOINT, FORM, JWKS, RSA_KEY, STRANGER, Smart, assertion, bearer, form, part,
+    ASSERTION_TYPE,
+    BASE,
+    EC_KEY,
+    ENDPOINT,
+    FORM,
+    JWKS,
+    RSA_KEY,
+    STRANGER,
+    Smart,
+    assertion,
+    bearer,
+    form,
+    part,
 )  # fmt: skip
 
 
