@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -96,8 +97,9 @@ def _same(data: Json) -> Json:
     return data
 
 
+@cache
 def load(site: str | None = None) -> Knowledge:
-    """All knowledge; `site` is a directory with a site's own files. Errors: BrokenKnowledge with every finding."""
+    """All knowledge, read once a process; `site` is a directory with a site's own files. Errors: BrokenKnowledge with every finding."""
     reader = _Reader(Path(site) if site else None)
     words = {worded["scale"]: worded for worded in reader.folder("mappings.scales", "", "wording", wording.SCHEMA, _same)}
 
