@@ -1,5 +1,6 @@
 """search of a type: https://hl7.org/fhir/R4/http.html#search"""
 
+from functools import partial
 from urllib.parse import quote
 
 from service.errors import Kind, Refusal
@@ -28,11 +29,20 @@ async def _search(call: Call, raw: bytes) -> Answer:
     house.types.check(kind, "search-type")
     if kind == "AuditEvent":
         return Answer(200, await house.audit.search(raw, reach.person, house.base), [FHIR_JSON])
-    query = house.searcher.understand(kind, raw, call.prefer("handling") == "lenient")
+    query = house.searcher.understand(kind, raw, call.prefer("handling") == "lenient", partial(_reaching, call))
     _check_includes(query, call)
     body = await found(call, query, reach)
     await house.audit.seen(call, "search-type", kind, None, reach.person)
     return Answer(200, body, [FHIR_JSON])
+
+
+def _reaching(call: Call, kind: str) -> str | None:
+    """The one person whose resources of this type a chain or _has may look at, None for all. Errors: 403."""
+    if kind == "AuditEvent":
+        raise Refusal(Kind.INVALID, "AuditEvents are searched by themselves", code="not-supported")
+    reach = call.house.gate.authorise(call.principal, "search-type", kind)
+    call.house.types.check(kind, "search-type")
+    return None if reach.shared else reach.person
 
 
 def _check_includes(query: Query, call: Call) -> None:

@@ -10,7 +10,7 @@ import orjson
 
 from service.errors import Kind, Refusal
 from service.search.predicates import TABLES, Binder, condition
-from service.search.query import Known, Query, understand
+from service.search.query import Grounds, Known, Query, Reaching, understand
 from service.store.numbers import param_number, type_number
 
 _COLUMNS = "r.rid, r.ref, r.version, r.updated, r.deleted, r.person, r.body"
@@ -41,9 +41,9 @@ class Searcher:
         self._parameters, self._base, self._dialect = parameters, base, dialect
         self._secret = hashlib.sha256(b"cursor" + secret).digest()
 
-    def understand(self, kind: str, raw: bytes, lenient: bool = False) -> Query:
-        """The query of a search on this type. Errors: 400 naming the parameter."""
-        return understand(kind, raw, self._parameters[kind], lenient)
+    def understand(self, kind: str, raw: bytes, lenient: bool = False, reaching: Reaching | None = None) -> Query:
+        """The query of a search on this type. `reaching` lets chains and _has step to other types. Errors: 400 naming the parameter, 403."""
+        return understand(kind, raw, Grounds(self._parameters, reaching), lenient)
 
     def page(self, query: Query, person: str | None) -> Statement:
         """One page and one row more. `person` bounds it to one person's resources."""

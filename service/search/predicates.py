@@ -4,9 +4,9 @@ from typing import Any
 
 from service.errors import Kind, Refusal
 from service.references import local
-from service.search.query import Criterion
+from service.search.query import Criterion, Hop
 from service.search.values import date_range, fold, number_range, split_parts, split_prefix, unescape
-from service.store.numbers import param_number, system_number
+from service.store.numbers import param_number, system_number, type_number
 
 LAST = "\U0010ffff"
 TABLES = {"token": "token", "string": "string", "reference": "reference", "date": "date", "number": "quantity", "quantity": "quantity", "uri": "uri"}
@@ -26,19 +26,52 @@ class Binder:
 def condition(kind: str, criterion: Criterion, bind: Binder, base: str, dialect: str) -> str:
     """SQL that holds for the rows `r` of resource that meet the criterion. Errors: 400 naming the parameter."""
     name, modifier = criterion.name, criterion.modifier
+    if criterion.hops:
+        return _hops(kind, criterion, bind, base, dialect)
     if name == "_id":
         return "r.ref IN (" + ", ".join(bind(f"{kind}/{unescape(value)}") for value in criterion.values) + ")"
     if name == "_lastUpdated":
         return "(" + " OR ".join(_last_updated(value, bind) for value in criterion.values) + ")"
-    table, param = TABLES[criterion.known.type], param_number(kind, name)
-    if modifier == "identifier":
-        table, param = "token", param_number(kind, f"{name}:identifier")
-    inside = f"SELECT i.rid FROM idx_{table} i WHERE i.param = {bind(param)}"
     if modifier == "missing":
-        return f"r.rid {'NOT ' if criterion.values[0] == 'true' else ''}IN ({inside})"
-    kind_of = "token" if modifier == "identifier" else criterion.known.type
+        return f"r.rid {'NOT ' if criterion.values[0] == 'true' else ''}IN ({_inside(kind, criterion, bind)})"
+    return f"r.rid {'NOT ' if modifier == 'not' else ''}IN ({_rids(kind, criterion, bind, base, dialect)})"
+
+
+def _inside(kind: str, criterion: Criterion, bind: Binder) -> str:
+    table, name = TABLES[criterion.known.type], criterion.name
+    if criterion.modifier == "identifier":
+        table, name = "token", f"{name}:identifier"
+    return f"SELECT i.rid FROM idx_{table} i WHERE i.param = {bind(param_number(kind, name))}"
+
+
+def _rids(kind: str, criterion: Criterion, bind: Binder, base: str, dialect: str) -> str:
+    """The rids whose index rows meet one of the alternatives."""
+    inside = _inside(kind, criterion, bind)
+    kind_of = "token" if criterion.modifier == "identifier" else criterion.known.type
     parts = [_one(kind_of, criterion, value, bind, base, dialect) for value in criterion.values]
-    return f"r.rid {'NOT ' if modifier == 'not' else ''}IN ({inside} AND ({' OR '.join(parts)}))"
+    return f"{inside} AND ({' OR '.join(parts)})" if len(parts) > 1 else f"{inside} AND {parts[0]}"
+
+
+def _hops(kind: str, criterion: Criterion, bind: Binder, base: str, dialect: str) -> str:
+    """A chain leads from a reference to what it points at; _has from a resource to what points at it (search.html#chaining, #has)."""
+    first = criterion.hops[0]
+    if first.via is not None:
+        param = bind(param_number(first.kind, first.via))
+        return f"r.ref IN (SELECT i.target FROM idx_reference i WHERE i.param = {param} AND i.rid IN ({_beyond(first, 'rid', bind, base, dialect)}))"
+    param = bind(param_number(kind, criterion.name.partition(".")[0].partition(":")[0]))
+    refs = " UNION ALL ".join(_beyond(hop, "ref", bind, base, dialect) for hop in criterion.hops)
+    return f"r.rid IN (SELECT i.rid FROM idx_reference i WHERE i.param = {param} AND i.target IN ({refs}))"
+
+
+def _beyond(hop: Hop, column: str, bind: Binder, base: str, dialect: str) -> str:
+    """The resources at the end of a hop. Index rows are those of current resources, so that mostly no look at the resource is needed."""
+    criterion = hop.criterion
+    plain = not criterion.hops and criterion.modifier not in ("missing", "not") and criterion.name not in ("_id", "_lastUpdated")
+    if column == "rid" and plain and hop.person is None:
+        return _rids(hop.kind, criterion, bind, base, dialect)
+    bound = f" AND r.person = {bind(hop.person)}" if hop.person is not None else ""
+    met = condition(hop.kind, criterion, bind, base, dialect)
+    return f"SELECT r.{column} FROM resource r WHERE r.kind = {bind(type_number(hop.kind))} AND NOT r.deleted{bound} AND {met}"
 
 
 def _bad(criterion: Criterion, text: str) -> Refusal:

@@ -1,6 +1,6 @@
 """Query text as criteria: names, modifiers and alternatives, checked against the type's parameters."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 from urllib.parse import unquote_to_bytes
@@ -9,7 +9,7 @@ from service.errors import Kind, Refusal
 from service.search.values import split_or
 
 MODIFIERS = {
-    "token": {"not", "missing", "text", "identifier"},
+    "token": {"not", "missing"},
     "string": {"exact", "contains", "missing"},
     "reference": {"missing", "identifier"},
     "date": {"missing"},
@@ -19,7 +19,9 @@ MODIFIERS = {
     "special": {"missing"},
 }
 _IGNORED = ("_format", "_pretty")
-MAX_COUNT, DEFAULT_COUNT, MAX_TERMS = 1000, 50, 500
+MAX_COUNT, DEFAULT_COUNT, MAX_TERMS, MAX_HOPS = 1000, 50, 500, 8
+Reaching = Callable[[str], str | None]
+"""The one person whose resources of a type the requester may search, None for all. Errors: 403 for a type that may not be searched."""
 
 
 class Known(Protocol):
@@ -34,12 +36,30 @@ class Known(Protocol):
 
 
 class Criterion(NamedTuple):
-    """One parameter of a query: its alternatives are OR, several criteria are AND."""
+    """One parameter of a query: its alternatives are OR, several criteria are AND. `hops`: what a chain or _has leads to; any of them will do."""
 
     name: str
     modifier: str | None
     values: tuple[str, ...]
     known: Known
+    hops: tuple["Hop", ...] = ()
+
+
+class Hop(NamedTuple):
+    """A step to resources of another type that meet a criterion of their own. `via`: their reference parameter that points back (_has);
+    None where they are pointed at (a chain). `person`: the only one whose resources the requester may search there."""
+
+    kind: str
+    criterion: Criterion
+    person: str | None
+    via: str | None = None
+
+
+class Grounds(NamedTuple):
+    """What a query is read against: the parameters of every type, and how far the requester reaches. Without the latter nothing is followed."""
+
+    parameters: Mapping[str, Mapping[str, Known]]
+    reaching: Reaching | None = None
 
 
 class Include(NamedTuple):
@@ -90,29 +110,30 @@ def _text(raw: bytes) -> str:
     return text
 
 
-def understand(kind: str, raw: bytes, known: Mapping[str, Known], lenient: bool = False) -> Query:
-    """The query of a search on this type. Errors: 400 naming the parameter; with `lenient` unknown ones are set aside instead."""
+def understand(kind: str, raw: bytes, grounds: Grounds, lenient: bool = False) -> Query:
+    """The query of a search on this type. Errors: 400 naming the parameter, 403 for a chain through a type that may not be searched;
+    with `lenient` parameters that are not understood are set aside instead."""
     query = Query(kind)
     for name, value in pairs(raw):
         try:
-            _take(query, name, value, known)
+            _take(query, name, value, grounds)
         except Refusal as refusal:
-            if not lenient:
+            if not lenient or refusal.kind is not Kind.INVALID:
                 raise
             query.ignored.append(refusal)
     return query
 
 
-def _take(query: Query, name: str, value: str, known: Mapping[str, Known]) -> None:
+def _take(query: Query, name: str, value: str, grounds: Grounds) -> None:
     if name in _IGNORED:
         return
     control = _CONTROLS.get(name)
     if control is not None:
-        control(query, value, known)
+        control(query, value, grounds.parameters[query.kind])
     elif name.split(":")[0] in ("_include", "_revinclude"):
         _include(query, name, value)
     elif value != "":
-        _criterion(query, name, value, known)
+        query.criteria.append(_criterion(query.kind, name, value, grounds, MAX_HOPS))
     else:
         return
     if name != "_cursor":
@@ -124,18 +145,52 @@ def _unknown(name: str) -> Refusal:
     return Refusal(Kind.INVALID, "This search parameter or modifier is not known for this type", shown, code="not-supported")
 
 
-def _criterion(query: Query, name: str, value: str, known: Mapping[str, Known]) -> None:
+def _criterion(kind: str, name: str, value: str, grounds: Grounds, hops: int) -> Criterion:
+    """One criterion on this type; `hops`: how many more types may be stepped to."""
+    if name.startswith("_has:"):
+        return _reverse(name, value, grounds, hops)
+    if "." in name:
+        return _chain(kind, name, value, grounds, hops)
     base, _, modifier = name.partition(":")
-    parameter = known.get(base)
+    parameter = grounds.parameters[kind].get(base)
     if parameter is None or parameter.type == "composite":
         raise _unknown(name)
     if modifier and modifier not in MODIFIERS[parameter.type] and not (parameter.type == "reference" and modifier in parameter.targets):
         raise _unknown(name)
-    if modifier == "text":
-        raise _unknown(name)
     if modifier == "missing" and value not in ("true", "false"):
         raise Refusal(Kind.INVALID, "The modifier missing takes true or false", name, code="value")
-    query.criteria.append(Criterion(base, modifier or None, tuple(split_or(value)), parameter))
+    return Criterion(base, modifier or None, tuple(split_or(value)), parameter)
+
+
+def _chain(kind: str, name: str, value: str, grounds: Grounds, hops: int) -> Criterion:
+    """`subject.family` or `subject:Patient.family` (search.html#chaining). Without a type: every target that has the parameter and may be searched."""
+    head, _, rest = name.partition(".")
+    base, _, declared = head.partition(":")
+    parameter = grounds.parameters[kind].get(base)
+    if parameter is None or parameter.type != "reference" or not rest or not hops or grounds.reaching is None:
+        raise _unknown(name)
+    targets = [target for target in parameter.targets if target in grounds.parameters and declared in ("", target)]
+    found, refusals = [], []
+    for target in targets:
+        try:
+            criterion = _criterion(target, rest, value, grounds, hops - 1)
+            found.append(Hop(target, criterion, grounds.reaching(target)))
+        except Refusal as refusal:
+            refusals.append(refusal)
+    if not found:
+        raise next((each for each in refusals if each.kind is not Kind.INVALID), refusals[0] if len(refusals) == 1 else _unknown(name))
+    return Criterion(name, None, (value,), parameter, tuple(found))
+
+
+def _reverse(name: str, value: str, grounds: Grounds, hops: int) -> Criterion:
+    """`_has:Observation:patient:code`, whose last part may itself be a chain or another _has (search.html#has)."""
+    parts = name.split(":", 3)
+    source, via = parts[1] if len(parts) == 4 else "", parts[2] if len(parts) == 4 else ""
+    parameter = grounds.parameters.get(source, {}).get(via)
+    if parameter is None or parameter.type != "reference" or not hops or grounds.reaching is None:
+        raise _unknown(name)
+    person = grounds.reaching(source)
+    return Criterion(name, None, (value,), parameter, (Hop(source, _criterion(source, parts[3], value, grounds, hops - 1), person, via),))
 
 
 def _count(query: Query, value: str, known: Mapping[str, Known]) -> None:
