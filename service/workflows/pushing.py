@@ -25,7 +25,7 @@ def pushes(house: "House", story: Story, derived: Mapping[str, tuple[Json, list[
 def destination(ehrs: list[Ehr], story: Story) -> Ehr | None:
     """The EHR whose patient system the Patient carries; the default one among several; none when none fits."""
     patient = story.get("patient") or {}
-    systems = {identifier.get("system") for identifier in patient.get("identifier", ())}
+    systems = {identifier["system"] for identifier in patient.get("identifier", ()) if identifier.get("system")}
     fitting = [ehr for ehr in ehrs if ehr.patient_system in systems]
     if len(fitting) > 1:
         fitting = [ehr for ehr in fitting if ehr.default] or fitting[:1]
