@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     statement_timeout_s: float = Field(10.0, gt=0, description="longest database statement of a request")
     token_ttl_s: int = Field(300, ge=30, le=3600, description="life of the access tokens we issue")
     worker_poll_s: float = Field(1.0, gt=0, description="how often an idle worker looks for due rows")
+    lease_s: float = Field(90.0, ge=1, description="how long a worker holds an outbox row; when it died, another takes the row after this time")
     delivery_attempts: int = Field(12, ge=1, description="attempts before a routine outbox row is dead (safety rows are kept on)")
     backoff_base_s: float = Field(2.0, gt=0, description="first pause before a push is tried again; it doubles, with jitter")
     backoff_cap_s: float = Field(3600.0, gt=0, description="longest pause between two attempts")

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import signal
-from typing import Any
+from dataclasses import dataclass
 
 import orjson
 
@@ -24,59 +24,122 @@ from service.workflows.pushing import withheld
 from service.workflows.story import Story
 
 log = logging.getLogger("setpoint.worker")
-BATCH, LEASE_S = 8, 90.0
+HANDS = 8
+"""Most rows that one worker delivers at the same time."""
+SHARE = 0.8
+"""The part of its lease that an attempt may take: the rest is for settling it before another worker may have it."""
+GRACE_S = 4.0
+"""How long the rows in hand may take after the worker was asked to end; what is not done then goes back as due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """It must not leave now."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overtaken:
+    """A later version stands in the EHR already."""
+
+
+Settlement = Delivered | Retry | Dead | Withheld | Overtaken
 
 
 class Worker:
     """One relay."""
 
-    def __init__(self, house: House, clients: Clients, lease_s: float = LEASE_S) -> None:
-        self.house, self._clients, self._lease_s = house, clients, lease_s
+    def __init__(self, house: House, clients: Clients) -> None:
+        self.house, self._clients, self._lease_s = house, clients, house.settings.lease_s
         self.outbox = Outbox(house.store)
         self.settled = 0
-        self._stop = asyncio.Event()
+        self._stop = False
+        self._news = asyncio.Event()
+        self._hands: set[asyncio.Task[None]] = set()
+        self._attempts: set[asyncio.Task[Settlement]] = set()
 
     def stop(self) -> None:
         """Finish the rows in hand, then end."""
-        self._stop.set()
+        self._stop = True
+        self._news.set()
 
     async def run(self) -> None:
-        """Until stopped: take what is due; when nothing is, wait a little."""
+        """Until stopped: a row for every free hand, so that one slow EHR holds up nobody else; when nothing is due, wait a little."""
         event(log, "worker-started", version=release())
-        while not self._stop.is_set():
-            if not await self._round():
-                try:
-                    await asyncio.wait_for(self._stop.wait(), self.house.settings.worker_poll_s)
-                except TimeoutError:
-                    pass
+        while not self._stop:
+            await self._fill()
+            try:
+                await asyncio.wait_for(self._news.wait(), self.house.settings.worker_poll_s)
+            except TimeoutError:
+                pass
+        await self._finish()
         event(log, "worker-stopped", settled=self.settled)
 
-    async def _round(self) -> bool:
+    async def _fill(self) -> None:
+        self._news.clear()
+        for row in await self._claimed(HANDS - len(self._hands)):
+            hand = asyncio.create_task(self._deliver(row))
+            self._hands.add(hand)
+            hand.add_done_callback(self._free)
+
+    async def _claimed(self, count: int) -> list[OutboxRow]:
+        """Rows for the free hands; none while the database does not answer."""
         try:
-            rows = await self.outbox.claim(BATCH, self._lease_s)
-            await asyncio.gather(*(self._deliver(row) for row in rows))
-            return bool(rows)
+            return await self.outbox.claim(count, self._lease_s) if count else []
         except Unavailable:
             event(log, "database-unavailable", request="worker")
-            return False
+        except Exception as error:
+            event(log, "worker-failed", error=type(error).__name__, where=_where(error))
+        return []
+
+    def _free(self, hand: asyncio.Task[None]) -> None:
+        self._hands.discard(hand)
+        self._news.set()
+
+    async def _finish(self) -> None:
+        if self._hands:
+            await asyncio.wait(self._hands, timeout=GRACE_S)
+        for attempt in self._attempts:
+            attempt.cancel()
+        await asyncio.gather(*self._hands)
 
     async def drain(self) -> int:
-        """Deliver what is due now, once; answers how many rows were taken (tests, `ehr check`)."""
-        rows = await self.outbox.claim(BATCH * 8, self._lease_s)
+        """Deliver what is due now, once; answers how many rows were taken (tests). Errors: Unavailable."""
+        rows = await self.outbox.claim(HANDS * 8, self._lease_s)
         await asyncio.gather(*(self._deliver(row) for row in rows))
         return len(rows)
 
     async def _deliver(self, row: OutboxRow) -> None:
+        """One row from attempt to settlement. Where that cannot be stored, the lease runs out and the row is looked into again."""
         try:
-            await self._settle(row, await self._attempt(row))
+            await self._settle(row, await self._within_lease(row))
+        except Unavailable:
+            event(log, "database-unavailable", request="worker")
+        except Exception as error:
+            event(log, "worker-failed", error=type(error).__name__, where=_where(error))
+
+    async def _within_lease(self, row: OutboxRow) -> Settlement:
+        attempt = asyncio.create_task(self._attempt(row))
+        self._attempts.add(attempt)
+        try:
+            await asyncio.wait((attempt,), timeout=self._lease_s * SHARE)
+            if attempt.cancelled():
+                return Retry(0.0, "the worker was stopped", unknown=True)
+            if not attempt.done():
+                attempt.cancel()
+                return Retry(None, "not done before the lease ended", unknown=True)
+            return attempt.result()
         except Unavailable:
             raise
         except Exception as error:
             event(log, "worker-failed", error=type(error).__name__, where=_where(error))
-            await self._retry(row, None, True, "an error of our own")
+            return Retry(None, "an error of our own", unknown=True)
+        finally:
+            self._attempts.discard(attempt)
 
-    async def _attempt(self, row: OutboxRow) -> Any:
-        """One attempt: Delivered, Retry, Dead, or a text that says why the row is withheld."""
+    async def _attempt(self, row: OutboxRow) -> Settlement:
+        """One attempt: how it ended, or why the row is withheld or overtaken."""
         ehr = next((entry for entry in await self.house.registry.ehrs() if entry.name == row.ehr), None)
         if ehr is None:
             return Dead("the EHR is not registered (any more)")
@@ -86,9 +149,13 @@ class Worker:
         resource: Json = orjson.loads(stored.body)
         reason, patient = await self._person(ehr, stored.person, resource)
         if reason is not None:
-            return reason
-        client: EhrClient = await self._clients.client(ehr)
+            return Withheld(reason)
+        if patient is not None and _is_past(patient):
+            return Dead("the patient is inactive here or was replaced by another")
         ledger = await self.outbox.ledger(ehr.name, row.ref)
+        if ledger is not None and ledger.version > row.version:
+            return Overtaken()
+        client: EhrClient = await self._clients.client(ehr)
         item = Item(resource=resource, patient=patient or {}, patient_system=ehr.patient_system or "", safety=row.safety, unknown=row.unknown,
                     remote=ledger.remote if ledger else None, etag=ledger.etag if ledger else None, form=ledger.form if ledger else None,
                     encounter=await self._encounter(resource))  # fmt: skip
@@ -116,33 +183,41 @@ class Worker:
         labels = resource.get("meta", {}).get("security", [])
         return withheld(ehr, story, labels), orjson.loads(patient.body) if patient and not patient.deleted else None
 
-    async def _settle(self, row: OutboxRow, settlement: Any) -> None:
+    async def _settle(self, row: OutboxRow, settlement: Settlement) -> None:
         kind = row.ref.split("/")[0]
-        if isinstance(settlement, str):
-            await self.outbox.withheld(row, settlement)
-            event(log, "withheld", row=row.id, ehr=row.ehr, kind=kind, reason=settlement)
+        if isinstance(settlement, Withheld):
+            if await self.outbox.withheld(row, settlement.reason):
+                event(log, "withheld", row=row.id, ehr=row.ehr, kind=kind, reason=settlement.reason)
+        elif isinstance(settlement, Overtaken):
+            await self.outbox.overtaken(row)
         elif isinstance(settlement, Delivered):
-            await self.outbox.delivered(row, settlement.remote_ref, settlement.etag, settlement.form)
-            self.settled += 1
-            event(log, "delivered", row=row.id, ehr=row.ehr, kind=kind, attempt=row.attempts)
+            if await self.outbox.delivered(row, settlement.remote_ref, settlement.etag, settlement.form):
+                self.settled += 1
+                event(log, "delivered", row=row.id, ehr=row.ehr, kind=kind, attempt=row.attempts)
         elif isinstance(settlement, Retry):
-            await self._retry(row, settlement.after_s, settlement.unknown, settlement.reason)
+            await self._retry(row, settlement)
         else:
-            await self._dead(row, settlement.reason)
+            await self._dead(row, settlement.reason, False)
 
-    async def _retry(self, row: OutboxRow, after_s: float | None, unknown: bool, reason: str) -> None:
-        settings = self.house.settings
+    async def _retry(self, row: OutboxRow, settlement: Retry) -> None:
+        settings, reason, seconds = self.house.settings, settlement.reason, settlement.after_s
         if row.attempts >= settings.delivery_attempts and not row.safety:
-            return await self._dead(row, f"gave up after {row.attempts} attempts: {reason}")
-        seconds = after_s if after_s is not None else pause(row.attempts, settings.backoff_base_s, settings.backoff_cap_s, random.random())
-        await self.outbox.retry(row, now_us() + int(seconds * 1e6), unknown, reason)
-        event(log, "retry", row=row.id, ehr=row.ehr, kind=row.ref.split("/")[0], attempt=row.attempts, reason=reason, seconds=round(seconds, 1))
+            return await self._dead(row, f"gave up after {row.attempts} attempts: {reason}", settlement.unknown)
+        if seconds is None:
+            seconds = pause(row.attempts, settings.backoff_base_s, settings.backoff_cap_s, random.random())
+        if await self.outbox.retry(row, now_us() + int(seconds * 1e6), settlement.unknown, reason):
+            event(log, "retry", row=row.id, ehr=row.ehr, kind=row.ref.split("/")[0], attempt=row.attempts, reason=reason, seconds=round(seconds, 1))
         return None
 
-    async def _dead(self, row: OutboxRow, reason: str) -> None:
-        await self.outbox.dead(row, reason)
-        self.settled += 1
-        event(log, "dead", row=row.id, ehr=row.ehr, kind=row.ref.split("/")[0], attempt=row.attempts, reason=reason, safety=row.safety)
+    async def _dead(self, row: OutboxRow, reason: str, unknown: bool) -> None:
+        if await self.outbox.dead(row, reason, unknown):
+            self.settled += 1
+            event(log, "dead", row=row.id, ehr=row.ehr, kind=row.ref.split("/")[0], attempt=row.attempts, reason=reason, safety=row.safety)
+
+
+def _is_past(patient: Json) -> bool:
+    """Whether our Patient no longer stands for anybody: nothing is sent in that name."""
+    return patient.get("active") is False or any(link.get("type") == "replaced-by" for link in patient.get("link", ()))
 
 
 def _where(error: BaseException) -> str:

@@ -53,40 +53,47 @@ class Outbox:
         now = now_us()
         due = "(o.status = 'due' AND o.due <= $1 OR o.status = 'leased' AND o.lease < $1)"
         earlier = "SELECT 1 FROM outbox e WHERE e.ref = o.ref AND e.ehr = o.ehr AND e.version < o.version AND e.status IN ('due', 'leased')"
+        # materialized: chosen once, or PostgreSQL may choose again for every row it looks at
         sql = (
-            "UPDATE outbox SET unknown = (unknown OR status = 'leased'), status = 'leased', lease = $2, attempts = attempts + 1 WHERE id IN "
+            "WITH picked AS MATERIALIZED "
             f"(SELECT o.id FROM outbox o WHERE {due} AND NOT EXISTS ({earlier}) ORDER BY o.safety DESC, o.due, o.id LIMIT {count}{self._skip}) "
-            f"RETURNING {_COLUMNS}"
+            "UPDATE outbox SET unknown = (unknown OR status = 'leased'), status = 'leased', lease = $2, attempts = attempts + 1 "
+            f"WHERE id IN (SELECT id FROM picked) RETURNING {_COLUMNS}"
         )
         rows = [_row(row) for row in await self._store.execute(sql, (now, now + int(lease_s * 1e6)))]
         return sorted(rows, key=lambda row: (not row.safety, row.due, row.id))
 
-    async def delivered(self, row: OutboxRow, remote: str, etag: str | None, form: str) -> None:
-        """It stands in the EHR."""
+    async def delivered(self, row: OutboxRow, remote: str, etag: str | None, form: str) -> bool:
+        """It stands in the EHR. As all settlements: False, and nothing changed, when the lease ran out and another worker has the row."""
         now = now_us()
         await self._store.execute(
-            "INSERT INTO ledger (ehr, ref, version, remote, etag, form, updated) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (ehr, ref) DO UPDATE SET "
+            "INSERT INTO ledger (ehr, ref, version, remote, etag, form, updated) SELECT ehr, ref, version, $3, $4, $5, $6 FROM outbox "
+            "WHERE id = $1 AND lease = $2 AND status = 'leased' ON CONFLICT (ehr, ref) DO UPDATE SET "
             "version = excluded.version, remote = excluded.remote, etag = excluded.etag, form = excluded.form, updated = excluded.updated",
-            (row.ehr, row.ref, row.version, remote, etag, form, now),
+            (row.id, row.lease, remote, etag, form, now),
         )
-        await self._settle(row, "delivered", now, None)
+        return await self._settle(row, "delivered", now, None)
 
-    async def retry(self, row: OutboxRow, due: int, unknown: bool, reason: str) -> None:
+    async def overtaken(self, row: OutboxRow) -> bool:
+        """A later version stands in the EHR already: this one is never sent over it."""
+        return await self._settle(row, "delivered", now_us(), "a later version stands in the EHR")
+
+    async def retry(self, row: OutboxRow, due: int, unknown: bool, reason: str) -> bool:
         """It is tried again at `due`."""
-        sql = "UPDATE outbox SET status = 'due', due = $2, unknown = $3, reason = $4 WHERE id = $1 RETURNING id"
-        await self._store.execute(sql, (row.id, due, unknown, reason))
+        sql = "UPDATE outbox SET status = 'due', due = $3, unknown = $4, reason = $5 WHERE id = $1 AND lease = $2 AND status = 'leased' RETURNING id"
+        return bool(await self._store.execute(sql, (row.id, row.lease, due, unknown, reason)))
 
-    async def dead(self, row: OutboxRow, reason: str) -> None:
-        """A person has to look at it."""
-        await self._settle(row, "dead", now_us(), reason)
+    async def dead(self, row: OutboxRow, reason: str, unknown: bool = False) -> bool:
+        """A person has to look at it. `unknown`: the EHR may have it, so that a retry by hand looks first."""
+        return await self._settle(row, "dead", now_us(), reason, unknown)
 
-    async def withheld(self, row: OutboxRow, reason: str) -> None:
+    async def withheld(self, row: OutboxRow, reason: str) -> bool:
         """It must not leave."""
-        await self._settle(row, "withheld", now_us(), reason)
+        return await self._settle(row, "withheld", now_us(), reason, row.unknown)
 
-    async def _settle(self, row: OutboxRow, status: str, now: int, reason: str | None) -> None:
-        sql = "UPDATE outbox SET status = $2, settled = $3, reason = $4, unknown = $5 WHERE id = $1 RETURNING id"
-        await self._store.execute(sql, (row.id, status, now, reason, False))
+    async def _settle(self, row: OutboxRow, status: str, now: int, reason: str | None, unknown: bool = False) -> bool:
+        sql = "UPDATE outbox SET status = $3, settled = $4, reason = $5, unknown = $6 WHERE id = $1 AND lease = $2 AND status = 'leased' RETURNING id"
+        return bool(await self._store.execute(sql, (row.id, row.lease, status, now, reason, unknown)))
 
     async def ledger(self, ehr: str, ref: str) -> LedgerRow | None:
         """What stands in the EHR for this resource."""
