@@ -19,7 +19,6 @@ from tests.smart.installation import (
     OTHER_ISS,
     OTHER_KEY,
     PUBLIC,
-    RSA_KEY,
     STRANGER,
     Smart,
     assertion,
@@ -187,7 +186,8 @@ async def test_a_user_without_a_patient_is_not_bound(smart: Smart) -> None:
 
 
 async def test_a_bad_signature_costs_little(smart: Smart) -> None:
-    started = time.perf_counter()
+    """CPU time, signing of the forgery included: another process's load does not count."""
+    started = time.process_time()
     for _ in range(20):
-        await smart.send("GET", ASKED, bearer(issued("system/*.rs", STRANGER, {"kid": RSA_KEY.kid})))
-    assert (time.perf_counter() - started) / 20 < 0.05
+        await smart.send("GET", ASKED, bearer(issued("system/*.rs", STRANGER, {"kid": ISSUER_KEY.kid})))
+    assert (time.process_time() - started) / 20 < 0.05
