@@ -4,6 +4,7 @@ One `Settings` is made in an entry point and passed down; nothing is read at imp
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "SETPOINT_"
 _SECRETS = ("secret", "database_url", "proxy")
+_PASSWORD = re.compile(r"((?:^|[?&])[a-z]*password=)[^&#]*", re.IGNORECASE)
 
 
 class SettingsError(ValueError):
@@ -52,7 +54,9 @@ class Settings(BaseSettings):
 
     @property
     def secret_bytes(self) -> bytes:
-        """The sealing secret. With auth=open and none set, a fixed text: nothing then is worth sealing."""
+        """The sealing secret. With auth=open and none set, a fixed text: nothing then is worth sealing. Errors: SettingsError with auth=smart."""
+        if self.secret is None and self.auth == "smart":
+            raise SettingsError(f"{PREFIX}SECRET is required with {PREFIX}AUTH=smart (or set {PREFIX}SECRET_FILE)")
         return self.secret.get_secret_value().encode() if self.secret else b"open installation without a secret"
 
     def problems(self, host: str | None = None) -> list[str]:
@@ -114,5 +118,6 @@ def _shown(name: str, value: Any) -> Any:
         return "(hidden)"
     if name == "database_url":
         parts = urlsplit(str(value))
-        return str(value).replace(f":{parts.password}@", ":(hidden)@") if parts.password else value
+        shown = str(value).replace(f":{parts.password}@", ":(hidden)@") if parts.password else str(value)
+        return _PASSWORD.sub(r"\1(hidden)", shown)
     return value

@@ -48,6 +48,8 @@ def with_store(work: Callable[[Settings, Store], Awaitable[Result]]) -> Result:
         fail("the database is not migrated: run setpoint migrate")
     except Unavailable:
         fail("the database does not answer")
+    except SettingsError as error:
+        fail(str(error), 2)
 
 
 def show(rows: Sequence[dict[str, Any]], as_json: bool, empty: str = "none") -> None:

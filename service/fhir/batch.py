@@ -58,11 +58,15 @@ async def _alone(call: Call, entry: Entry) -> Answer:
     scope = {"method": entry.method, "query_string": entry.query.encode(), "headers": list(headers.items())}
     inner = Call(call.house, scope, call._receive, entry.parts, call.request_id)
     inner.principal, inner._body = call.principal, entry.body
+    interaction = "batch"
     try:
         if not entry.parts:
             raise Refusal(Kind.INVALID, "A Bundle does not stand inside a Bundle request", entry.where)
-        return await find(entry.method, entry.parts).handler(inner)
+        route = find(entry.method, entry.parts)
+        interaction = route.interaction
+        return await route.handler(inner)
     except Refusal as refusal:
+        await call.house.audit.refused(inner, interaction, refusal.kind.status)
         return refused(refusal)
 
 
@@ -105,6 +109,7 @@ async def _attempt(call: Call, entries: list[Entry]) -> list[bytes]:
                 identities[entry.full_url.lower().encode()] = (matched.ref if matched else change.ref).encode()
     _refuse_duplicates(entries, changes)
     await _fill(call, entries, changes, identities)
+    await _readable(call, entries, changes)
     order = sorted(changes, key=lambda number: (_ORDER[entries[number].method], number))
     who = Requester(call.principal, house.gate.bound(call.principal), call.request_id, "transaction")
     stored = {each.ref: each for each in await receive(house, [changes[number] for number in order], who)}
@@ -131,8 +136,8 @@ async def _matched(call: Call, entry: Entry, change: Change) -> Stored | None:
     """The resource that ifNoneExist finds; its urn then means what is there."""
     if change.method != "create" or change.condition is None:
         return None
-    call.house.gate.authorise(call.principal, "search-type", change.kind)
-    plan = call.house.searcher.condition(change.kind, change.condition)
+    reach = call.house.gate.authorise(call.principal, "search-type", change.kind)
+    plan = call.house.searcher.condition(change.kind, change.condition, reach.only)
     rows = await call.house.store.fetch(plan.sql, plan.params)
     if len(rows) > 1:
         raise Refusal(Kind.SEVERAL, "More than one resource matches ifNoneExist", f"{entry.where}.request.ifNoneExist")
@@ -171,13 +176,23 @@ def _inside(issue: Issue, entry: Entry) -> Issue:
     return replace(issue, expression=f"{entry.where}.resource" + (f".{inner}" if inner else ""))
 
 
+async def _readable(call: Call, entries: list[Entry], changes: dict[int, Change]) -> None:
+    """Reads and searches that cannot be done refuse the transaction before anything is stored; what it writes itself is there only afterwards."""
+    written = {change.ref for change in changes.values()}
+    for entry in entries:
+        if entry.method in _INTERACTIONS or "/".join(entry.parts[:2]) in written:
+            continue
+        if (await _alone(call, entry)).status >= 400:
+            raise Refusal(Kind.INVALID, "A read or search in this transaction cannot be done", entry.where)
+
+
 async def _resolve_conditions(call: Call, entry: Entry) -> None:
     """Conditional references: each must find exactly one (http.html, 3.1.0.11.2)."""
     for reference, expression in conditional_references(entry.resource, f"{entry.where}.resource"):
         kind, _, criteria = reference.partition("?")
         call.house.types.check(kind, "search-type")
-        call.house.gate.authorise(call.principal, "search-type", kind)
-        plan = call.house.searcher.condition(kind, criteria)
+        reach = call.house.gate.authorise(call.principal, "search-type", kind)
+        plan = call.house.searcher.condition(kind, criteria, reach.only)
         rows = await call.house.store.fetch(plan.sql, plan.params)
         if len(rows) != 1:
             raise Refusal(Kind.PRECONDITION, "This conditional reference does not find exactly one resource", expression, code="not-found")
@@ -188,10 +203,7 @@ async def _resolve_conditions(call: Call, entry: Entry) -> None:
 async def _done(call: Call, entry: Entry, change: Change | None, standing: Stored | None, stored: dict[str, Stored]) -> bytes:
     """The answer to one entry of a transaction."""
     if change is None and standing is None:
-        answer = await _alone(call, entry)
-        if answer.status >= 400:
-            raise Refusal(Kind.INVALID, "A read or search in this transaction cannot be done", entry.where)
-        return _response(call, answer, entry)
+        return _response(call, await _alone(call, entry), entry)
     version = standing or stored.get(change.ref)  # type: ignore[union-attr]
     if entry.method == "DELETE" or version is None:
         return b'{"response":{"status":"204"}}'

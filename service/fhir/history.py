@@ -6,6 +6,7 @@ from service.errors import Kind, Refusal
 from service.fhir.answer import FHIR_JSON, Answer
 from service.fhir.call import Call
 from service.fhir.searchset import bundle, history_entry
+from service.workflows.people import was_about
 
 
 async def history(call: Call) -> Answer:
@@ -21,11 +22,12 @@ async def history(call: Call) -> Answer:
     versions = await house.versions.down_from(current, below, count + 1)
     await house.audit.seen(call, "history-instance", kind, ref, current.person)
     page = versions[:count]
+    shown = page if reach.only is None else [each for each in page if each is current or await was_about(house, each, reach.only)]
     links = [("self", f"{house.base}/{ref}/_history")]
     if len(versions) > count:
         links.append(("next", f"{house.base}/{ref}/_history?_count={count}&page={page[-1].version}"))
-    entries = [history_entry(house.base, stored) for stored in page]
-    return Answer(200, bundle("history", links, entries, total=current.version), [FHIR_JSON])
+    entries = [history_entry(house.base, stored) for stored in shown]
+    return Answer(200, bundle("history", links, entries, current.version if reach.only is None else None), [FHIR_JSON])
 
 
 def _window(query: bytes) -> tuple[int, int]:

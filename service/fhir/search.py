@@ -28,7 +28,9 @@ async def _search(call: Call, raw: bytes) -> Answer:
     reach = house.gate.authorise(call.principal, "search-type", kind)
     house.types.check(kind, "search-type")
     if kind == "AuditEvent":
-        return Answer(200, await house.audit.search(raw, reach.person, house.base), [FHIR_JSON])
+        events = await house.audit.search(raw, reach.person, house.base)
+        await house.audit.seen(call, "search-type", kind, None, reach.person)
+        return Answer(200, events, [FHIR_JSON])
     query = house.searcher.understand(kind, raw, call.prefer("handling") == "lenient", partial(_reaching, call))
     _check_includes(query, call)
     body = await found(call, query, reach)
@@ -42,7 +44,7 @@ def _reaching(call: Call, kind: str) -> str | None:
         raise Refusal(Kind.INVALID, "AuditEvents are searched by themselves", code="not-supported")
     reach = call.house.gate.authorise(call.principal, "search-type", kind)
     call.house.types.check(kind, "search-type")
-    return None if reach.shared else reach.person
+    return reach.only
 
 
 def _check_includes(query: Query, call: Call) -> None:
@@ -60,7 +62,7 @@ def _check_includes(query: Query, call: Call) -> None:
 async def found(call: Call, query: Query, reach: Reach) -> bytes:
     """The searchset Bundle of a query."""
     house = call.house
-    person = reach.person if not reach.shared else None
+    person = reach.only
     if query.only_count:
         return searchset.bundle("searchset", [("self", _link(house.base, query))], _ignored(query), await _total(call, query, person))
     statement = house.searcher.page(query, person)

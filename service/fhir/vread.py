@@ -4,6 +4,7 @@ from service.errors import Kind, Refusal
 from service.fhir import answer
 from service.fhir.answer import Answer
 from service.fhir.call import Call
+from service.workflows.people import was_about
 
 
 async def vread(call: Call) -> Answer:
@@ -16,7 +17,7 @@ async def vread(call: Call) -> Answer:
     if current is None or not reach.covers(current.person) or not version.isdecimal() or len(version) > 9:
         raise Refusal(Kind.NOT_FOUND, "No such version")
     stored = current if current.version == int(version) else await house.versions.one(current, int(version))
-    if stored is None:
+    if stored is None or (reach.only is not None and stored is not current and not await was_about(house, stored, reach.only)):
         raise Refusal(Kind.NOT_FOUND, "No such version")
     await house.audit.seen(call, "vread", kind, ref, stored.person)
     if stored.deleted:

@@ -63,8 +63,11 @@ class Searcher:
         bind = Binder()
         return Statement(f"SELECT count(*) FROM resource r WHERE {self._where(query, bind, person)}", tuple(bind.values))
 
-    def condition(self, kind: str, criteria: str) -> Condition:
-        """The criteria of If-None-Exist. Errors: 412 when they are not understood: a condition is never widened."""
+    def condition(self, kind: str, criteria: str, person: str | None = None) -> Condition:
+        """The criteria of If-None-Exist; `person` bounds them to one person's resources.
+
+        Errors: 412 when they are not understood: a condition is never widened.
+        """
         try:
             query = self.understand(kind, criteria.encode())
         except Refusal as refusal:
@@ -72,7 +75,7 @@ class Searcher:
         if not query.criteria or query.sort or query.includes or query.cursor:
             raise Refusal(Kind.PRECONDITION, "The criteria of a conditional request must be search parameters", "If-None-Exist", code="invalid")
         bind = Binder()
-        where = self._where(query, bind, None)
+        where = self._where(query, bind, person)
         lock = kind + "?" + "&".join(sorted(f"{item.name}:{item.modifier or ''}={','.join(sorted(item.values))}" for item in query.criteria))
         return Condition(f"SELECT r.ref FROM resource r WHERE {where} ORDER BY r.rid LIMIT 2", tuple(bind.values), lock)
 

@@ -21,5 +21,10 @@ class Reach:
         """Whether a resource about this person (None: about nobody) is within reach."""
         return self.person is None or person == self.person or (person is None and self.shared)
 
+    @property
+    def only(self) -> str | None:
+        """The person to whom a search is bound; None for everybody, and where the type speaks of no person."""
+        return None if self.shared else self.person
+
 
 EVERYBODY = Reach()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mappings.vocabulary import Json
 from service.errors import Kind, Refusal
 from service.references import local
+from service.store.unit import Stored
 
 if TYPE_CHECKING:
     from service.house import House
@@ -50,6 +51,17 @@ async def resolve(house: "House", kind: str, resource: Json, new: Iterable[str] 
     if "identifier" in reference:
         return await _by_identifier(house, reference["identifier"], expression)
     return None
+
+
+async def was_about(house: "House", version: Stored, person: str) -> bool:
+    """Whether an older version spoke of this person too; one of which that cannot be told is not shown to a patient-bound token."""
+    kind = version.ref.split("/")[0]
+    if kind == "Patient" or version.deleted:
+        return True
+    try:
+        return await resolve(house, kind, house.parse_stored(version.body)) == person
+    except Refusal:
+        return False
 
 
 def _unknown(expression: str) -> Refusal:

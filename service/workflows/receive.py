@@ -12,7 +12,7 @@ from service.errors import Kind, Refusal
 from service.references import local
 from service.security.reach import Reach
 from service.store.clock import now_us
-from service.store.unit import Audit, GuardFailed, Stale, StaleStory, Stored, Unit
+from service.store.unit import ANY, Audit, GuardFailed, Stale, StaleStory, Stored, Unit
 from service.workflows import people
 from service.workflows.change import Change, Matched, Requester
 from service.workflows.conditions import guard_of
@@ -79,9 +79,14 @@ async def _agree_one(house: "House", change: Change, who: Requester, new: list[s
     except Refusal:
         if who.reach.person is None:
             raise
-        raise Refusal(Kind.FORBIDDEN, "This token speaks for one person only") from None
+        raise _one_person() from None
     if not who.reach.covers(change.person):
-        raise Refusal(Kind.FORBIDDEN, "This token speaks for one person only")
+        raise _one_person()
+
+
+def _one_person() -> Refusal:
+    """The one answer to a patient-bound token, whether what it names is another's or nowhere."""
+    return Refusal(Kind.FORBIDDEN, "This token speaks for one person only")
 
 
 async def _medication(house: "House", change: Change, changes: list[Change]) -> Json | None:
@@ -90,6 +95,8 @@ async def _medication(house: "House", change: Change, changes: list[Change]) -> 
     if not isinstance(reference, dict) or not isinstance(reference.get("reference"), str):
         return None
     ref = local(reference["reference"], house.base)
+    if not ref.startswith("Medication/"):
+        return None
     for other in changes:
         if other.ref == ref:
             return other.resource
@@ -100,11 +107,13 @@ async def _medication(house: "House", change: Change, changes: list[Change]) -> 
 async def _previous(house: "House", change: Change, reach: Reach) -> None:
     """What stands there now: whose it is, and whether it is ours to derive."""
     current = await house.store.read(change.ref)
+    if reach.person is not None and (current is None or not reach.covers(current.person)):
+        raise _one_person()
     if current is None or current.deleted:
         change.revives = change.method == "update"
         return
-    if not reach.covers(current.person):
-        raise Refusal(Kind.FORBIDDEN, "This token speaks for one person only")
+    if reach.person is not None and change.expected == ANY:
+        change.expected = current.version  # nobody moves it to another person before the commit
     previous = house.parse_stored(current.body)
     change.previous = previous
     if change.method == "delete":
@@ -121,7 +130,7 @@ async def _think(house: "House", changes: list[Change], who: Requester) -> Unit:
     if stories:
         await house.registry.ehrs()
     for change in changes:
-        await _write(house, unit, change)
+        await _write(house, unit, change, who.reach.person)
         unit.audits.append(_audit(house, change, who, now))
     for person, story in stories.items():
         telling = Telling(house, story, now, who)
@@ -146,13 +155,13 @@ def _creates(changes: list[Change], person: str) -> bool:
     return any(change.ref == person and change.method != "delete" for change in changes)
 
 
-async def _write(house: "House", unit: Unit, change: Change) -> None:
+async def _write(house: "House", unit: Unit, change: Change, only: str | None) -> None:
     if change.method == "delete":
         unit.writes.append(deletion(change.kind, change.id, change.person, change.expected))
         return
     assert change.resource is not None
     if change.condition is not None:
-        unit.guards.append(await guard_of(house, change.kind, change.condition))
+        unit.guards.append(await guard_of(house, change.kind, change.condition, only))
     fresh = not change.given_id
     expected = 0 if fresh else change.expected
     unit.writes.append(received_write(house, change.kind, change.id, change.resource, change.body, change.person, expected, fresh))
