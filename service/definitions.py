@@ -11,6 +11,7 @@ from mappings.r4.extract import extractors
 from mappings.r4.search_parameters import compile_parameters
 from mappings.r4.validate import Validator
 from service.knowledge import Knowledge
+from service.search.composites import is_derived
 from service.types import Types
 
 
@@ -44,6 +45,6 @@ def compile_definitions(knowledge: Knowledge) -> Definitions:
     compiled = compile_parameters(listed, built, kept)
     parameters = {kind: {each.name: each for each in own if each.type != "special"} for kind, own in compiled.items()}
     validator = Validator(built, (*kept, "Parameters", "OperationOutcome"))
-    # composites are compiled, so that a broken one is found, but not extracted: nothing is searched by them yet
-    indexed = {kind: tuple(each for each in own if each.type not in ("composite", "special")) for kind, own in compiled.items()}
+    # composites of the whole resource are answered from their parts, and the combo- ones from their two siblings
+    indexed = {kind: tuple(each for each in own if each.type != "special" and not is_derived(each)) for kind, own in compiled.items()}
     return Definitions(validator, extractors(indexed, built), Types(declared, parameters), declared)

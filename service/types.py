@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from mappings.knowledge import KnowledgeError
 from service.errors import Kind, Refusal
+from service.search.indexing import EXTRAS
 from service.search.query import Known
 from service.store.numbers import param_number, type_number
 
@@ -15,6 +16,8 @@ class Builtin(NamedTuple):
     name: str
     type: str
     targets: tuple[str, ...] = ()
+    components: tuple[Any, ...] = ()
+    routes: tuple[Any, ...] = ()
 
 
 BUILTIN = (Builtin("_id", "token"), Builtin("_lastUpdated", "date"))
@@ -64,7 +67,7 @@ def _check_numbers(kept: Mapping[str, KeptType]) -> None:
     """No two parameters may share a number."""
     seen: dict[int, str] = {}
     for kind in kept.values():
-        for name in [name for known in kind.parameters for name in (known, f"{known}:identifier")]:
+        for name in [name for known in kind.parameters for name in (known, *(f"{known}:{extra}" for extra in EXTRAS))]:
             other = seen.setdefault(param_number(kind.name, name), f"{kind.name}.{name}")
             if other != f"{kind.name}.{name}":
                 raise KnowledgeError(f"the search parameters {other} and {kind.name}.{name} share a number")

@@ -53,6 +53,8 @@ def _index_tables(big: object, small: object) -> None:
     op.create_index("idx_date_high", "idx_date", ["param", "high", "rid"])
     _index("quantity", {"param": small, "low": double, "rid": big, "high": double, "system": big, "code": _text()})
     _index("uri", {"param": small, "uri": _text(), "rid": big})
+    # two parts of one element: a code, and with it a quantity (low, high, unit and its system), a code (text, system), a date, a string or a reference
+    _index("composite", {"param": small, "code": _text(), "low": double, "text": _text(), "rid": big, "system": big, "high": double, "second": big})
 
 
 def _index(name: str, columns: dict[str, object]) -> None:

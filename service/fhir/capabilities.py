@@ -87,11 +87,7 @@ def _resource(house: House, name: str) -> Json:
         "conditionalCreate": "create" in offered and name != "AuditEvent",
         "conditionalRead": "full-support",
         "conditionalDelete": "not-supported",
-        "searchParam": [
-            {"name": parameter.name, "type": parameter.type}
-            for parameter in kept.parameters.values()
-            if parameter.type != "composite" and parameter.name != "_id"
-        ],
+        "searchParam": [{"name": parameter.name, "type": parameter.type} for parameter in kept.parameters.values() if parameter.name != "_id"],
     }
     body["searchParam"].insert(0, {"name": "_id", "type": "token"})
     references = [parameter.name for parameter in kept.parameters.values() if parameter.type == "reference"]

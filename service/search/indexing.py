@@ -3,15 +3,20 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from mappings.r4.index_values import Date, Number, Quantity, Ref, Text, Token, Uri
+from mappings.r4.index_values import Composite, Date, Number, Quantity, Ref, Text, Token, Uri
 from mappings.vocabulary import Json
 from service.references import local
+from service.search import composites
 from service.search.values import fold
 from service.store.numbers import param_number, system_number
 from service.store.unit import IndexRows
 
 MAX_TEXT = 512
 """Longest string that is indexed; btree rows are bounded, and nobody searches for a longer one."""
+
+
+EXTRAS = ("identifier", "text", "of-type")
+"""Modifiers whose values have rows of their own, under the number of `name:modifier`."""
 
 
 class Extracting(Protocol):
@@ -42,9 +47,10 @@ class Indexer:
         date: set[tuple[int, int, int]] = set()
         quantity: set[tuple[int, float, float, int, str]] = set()
         uri: set[tuple[int, str]] = set()
+        composite: set[composites.Row] = set()
         for value in self._extractors[kind].extract(resource):
             if isinstance(value, Token):
-                self._token(kind, value, token)
+                self._token(kind, value, token, string)
             elif isinstance(value, Ref):
                 self._reference(kind, value, reference, token)
             elif isinstance(value, Date):
@@ -56,15 +62,22 @@ class Indexer:
                 self._quantity(kind, value, quantity)
             elif isinstance(value, Uri):
                 uri.add((self._number(kind, value.param), value.value[:MAX_TEXT]))
+            elif isinstance(value, Composite):
+                composite |= composites.rows(kind, value, self._base)
             elif isinstance(value, Number):
                 low = float(value.value)
                 quantity.add((self._number(kind, value.param), low, low if value.high is None else float(value.high), 0, ""))
         if person is not None and kind != "Patient":
             reference.update((number, person) for number in self._subjects[kind])
-        return IndexRows(list(token), list(string), list(reference), list(date), list(quantity), list(uri))
+        return IndexRows(list(token), list(string), list(reference), list(date), list(quantity), list(uri), list(composite))
 
-    def _token(self, kind: str, value: Token, token: set[tuple[int, str, int]]) -> None:
-        """A plain code is found with the system its binding implies, and without one."""
+    def _token(self, kind: str, value: Token, token: set[tuple[int, str, int]], string: set[tuple[int, str, str]]) -> None:
+        """A plain code is found with the system its binding implies, and without one; its text by :text, which combo- names ask of their siblings."""
+        if value.text and not value.param.startswith(composites.COMBO):
+            string.add((self._number(kind, f"{value.param}:text"), fold(value.text[:MAX_TEXT]), ""))
+        for system, code in value.types:
+            if code and value.code:
+                token.add((self._number(kind, f"{value.param}:of-type"), f"{code}|{value.code}"[:MAX_TEXT], system_number(system or "")))
         if value.code is None:
             return
         number, code = self._number(kind, value.param), value.code[:MAX_TEXT]

@@ -2,21 +2,23 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote_to_bytes
 
 from service.errors import Kind, Refusal
+from service.search.composites import siblings
 from service.search.values import split_or
 
 MODIFIERS = {
-    "token": {"not", "missing"},
+    "token": {"not", "missing", "text", "of-type"},
     "string": {"exact", "contains", "missing"},
     "reference": {"missing", "identifier"},
     "date": {"missing"},
     "number": {"missing"},
     "quantity": {"missing"},
     "uri": {"missing", "below", "above"},
-    "special": {"missing"},
+    "composite": set(),
+    "special": set(),
 }
 _IGNORED = ("_format", "_pretty")
 MAX_COUNT, DEFAULT_COUNT, MAX_TERMS, MAX_HOPS = 1000, 50, 500, 8
@@ -33,16 +35,22 @@ class Known(Protocol):
     def type(self) -> str: ...
     @property
     def targets(self) -> Sequence[str]: ...
+    @property
+    def components(self) -> Sequence[Any]: ...
+    @property
+    def routes(self) -> Sequence[Any]: ...
 
 
 class Criterion(NamedTuple):
-    """One parameter of a query: its alternatives are OR, several criteria are AND. `hops`: what a chain or _has leads to; any of them will do."""
+    """One parameter of a query: its alternatives are OR, several criteria are AND. `hops`: what a chain or _has leads to; any of them will do.
+    `among`: for a composite, the parameters that are asked together."""
 
     name: str
     modifier: str | None
     values: tuple[str, ...]
     known: Known
     hops: tuple["Hop", ...] = ()
+    among: tuple[Known, ...] = ()
 
 
 class Hop(NamedTuple):
@@ -153,13 +161,14 @@ def _criterion(kind: str, name: str, value: str, grounds: Grounds, hops: int) ->
         return _chain(kind, name, value, grounds, hops)
     base, _, modifier = name.partition(":")
     parameter = grounds.parameters[kind].get(base)
-    if parameter is None or parameter.type == "composite":
+    if parameter is None:
         raise _unknown(name)
     if modifier and modifier not in MODIFIERS[parameter.type] and not (parameter.type == "reference" and modifier in parameter.targets):
         raise _unknown(name)
     if modifier == "missing" and value not in ("true", "false"):
         raise Refusal(Kind.INVALID, "The modifier missing takes true or false", name, code="value")
-    return Criterion(base, modifier or None, tuple(split_or(value)), parameter)
+    among = tuple(siblings(parameter, grounds.parameters[kind])) if parameter.type == "composite" else ()
+    return Criterion(base, modifier or None, tuple(split_or(value)), parameter, (), among)
 
 
 def _chain(kind: str, name: str, value: str, grounds: Grounds, hops: int) -> Criterion:

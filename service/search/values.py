@@ -86,6 +86,11 @@ def split_parts(text: str) -> list[str]:
     return [unescape(part) for part in _split(text, "|")]
 
 
+def split_composite(text: str) -> list[str]:
+    """The parts of a composite value: unescaped dollars part them. Escapes stay for the next split."""
+    return _split(text, "$")
+
+
 def _split(text: str, separator: str) -> list[str]:
     if "\\" not in text:
         return text.split(separator)

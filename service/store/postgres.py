@@ -42,6 +42,7 @@ _INSERTS: dict[str, tuple[str, str]] = {
     "idx_date": ("param, low, high, rid", "int,bigint,bigint,bigint"),
     "idx_quantity": ("param, low, high, system, code, rid", "int,float8,float8,bigint,text,bigint"),
     "idx_uri": ("param, uri, rid", "int,text,bigint"),
+    "idx_composite": ("param, code, low, text, system, high, second, rid", "int,text,float8,text,bigint,float8,bigint,bigint"),
     "person": ("ref, version", "text,int"),
     "story": ("person, kind, key, body", "text,text,text,bytea"),
     "reading": ("person, measure, at, source, received, value, body", "text,text,bigint,text,bigint,float8,bytea"),

@@ -6,7 +6,7 @@ from typing import Any
 
 from service.store.unit import Unit, Write
 
-INDEX_TABLES = ("token", "string", "reference", "date", "quantity", "uri")
+INDEX_TABLES = ("token", "string", "reference", "date", "quantity", "uri", "composite")
 Row = tuple[Any, ...]
 
 

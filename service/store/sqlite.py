@@ -31,6 +31,7 @@ _INSERTS = {
     "date": "INSERT INTO idx_date (param, low, high, rid) VALUES (?,?,?,?)",
     "quantity": "INSERT INTO idx_quantity (param, low, high, system, code, rid) VALUES (?,?,?,?,?,?)",
     "uri": "INSERT INTO idx_uri (param, uri, rid) VALUES (?,?,?)",
+    "composite": "INSERT INTO idx_composite (param, code, low, text, system, high, second, rid) VALUES (?,?,?,?,?,?,?,?)",
     "outbox": (
         "INSERT INTO outbox (id, ehr, ref, version, safety, status, due, attempts, unknown, lease, created, settled, reason) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
     ),

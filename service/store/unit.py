@@ -37,6 +37,7 @@ class IndexRows(NamedTuple):
     date: Sequence[tuple[int, int, int]] = ()
     quantity: Sequence[tuple[int, float, float, int, str]] = ()
     uri: Sequence[tuple[int, str]] = ()
+    composite: Sequence[tuple[int, str, float, str, int, float, int]] = ()
 
 
 @dataclass(slots=True)
