@@ -17,13 +17,24 @@ async def included(call: Call, query: Query, matches: Sequence[Stored]) -> list[
         return []
     seen = {stored.ref for stored in matches}
     found: list[Stored] = []
-    for include in query.includes:
-        refs = await (_pointing if include.reverse else _pointed)(call, include, matches)
-        wanted = [ref for ref in dict.fromkeys(refs) if ref not in seen][: MAX_INCLUDED - len(found)]
-        seen.update(wanted)
-        stored = await call.house.store.read_many(wanted) if wanted else {}
-        found += [stored[ref] for ref in wanted if ref in stored and not stored[ref].deleted and _granted(call, stored[ref])]
+    includes: Sequence[Include] = query.includes
+    near = matches
+    while near and includes:
+        fresh: list[Stored] = []
+        for include in includes:
+            fresh += await _brought(call, include, near, seen, MAX_INCLUDED - len(found) - len(fresh))
+        found += fresh
+        includes, near = [include for include in includes if include.iterate], fresh
     return found
+
+
+async def _brought(call: Call, include: Include, near: Sequence[Stored], seen: set[str], room: int) -> list[Stored]:
+    """What one include brings along from these resources, and no other has yet; with :iterate it is asked again of what was brought."""
+    refs = await (_pointing if include.reverse else _pointed)(call, include, near)
+    wanted = [ref for ref in dict.fromkeys(refs) if ref not in seen][:room]
+    seen.update(wanted)
+    stored = await call.house.store.read_many(wanted) if wanted else {}
+    return [stored[ref] for ref in wanted if ref in stored and not stored[ref].deleted and _granted(call, stored[ref])]
 
 
 def _granted(call: Call, stored: Stored) -> bool:

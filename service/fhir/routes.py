@@ -28,6 +28,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "T", "search-type", search.search),
     Route("HEAD", "T", "search-type", search.search),
     Route("POST", "T/_search", "search-type", search.search_by_post),
+    Route("GET", "Patient/I/T", "search-type", search.search_compartment),
     Route("PUT", "T/I", "update", update.update),
     Route("DELETE", "T/I", "delete", delete.delete),
     Route("GET", "T/I/_history", "history-instance", history.history),

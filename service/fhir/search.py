@@ -1,14 +1,15 @@
 """search of a type: https://hl7.org/fhir/R4/http.html#search"""
 
-from functools import partial
+from functools import cache, partial
 from urllib.parse import quote
 
+from service.definitions import read_definition
 from service.errors import Kind, Refusal
 from service.fhir import searchset
 from service.fhir.answer import FHIR_JSON, Answer
 from service.fhir.call import Call
 from service.fhir.including import included
-from service.search.query import Query
+from service.search.query import Include, Query
 from service.security.reach import Reach
 from service.store.unit import stored_row
 
@@ -23,15 +24,38 @@ async def search_by_post(call: Call) -> Answer:
     return await _search(call, await call.form_query())
 
 
+async def search_compartment(call: Call) -> Answer:
+    """GET Patient/[id]/[type]?... (http.html#vsearch; compartmentdefinition-patient.html)"""
+    return await _search(call, call.query)
+
+
+@cache
+def _compartment() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = read_definition("compartments.json")["compartments"]["Patient"]
+    return found
+
+
+def _confine(call: Call, query: Query) -> None:
+    names = tuple(name for name in _compartment().get(query.kind, ()) if name in call.house.types.parameters(query.kind))
+    if not names:
+        raise Refusal(Kind.NOT_FOUND, "This type is not part of the Patient compartment", code="not-supported")
+    call.house.searcher.confine(query, "/".join(call.parts[:2]), names)
+
+
 async def _search(call: Call, raw: bytes) -> Answer:
-    kind, house = call.parts[0], call.house
+    confined = len(call.parts) == 3
+    kind, house = call.parts[2 if confined else 0], call.house
     reach = house.gate.authorise(call.principal, "search-type", kind)
     house.types.check(kind, "search-type")
+    if kind == "AuditEvent" and confined:
+        raise Refusal(Kind.NOT_FOUND, "AuditEvents are searched by themselves", code="not-supported")
     if kind == "AuditEvent":
         events = await house.audit.search(raw, reach.person, house.base)
         await house.audit.seen(call, "search-type", kind, None, reach.person)
         return Answer(200, events, [FHIR_JSON])
     query = house.searcher.understand(kind, raw, call.prefer("handling") == "lenient", partial(_reaching, call))
+    if confined:
+        _confine(call, query)
     _check_includes(query, call)
     body = await found(call, query, reach)
     await house.audit.seen(call, "search-type", kind, None, reach.person)
@@ -48,15 +72,23 @@ def _reaching(call: Call, kind: str) -> str | None:
 
 
 def _check_includes(query: Query, call: Call) -> None:
-    """Includes reach other types: each must be granted as well."""
+    """Includes reach other types: each must be granted as well. `*` stands for every reference parameter of its type."""
+    query.includes = [each for include in query.includes for each in _spread(include, call)]
     for include in query.includes:
         if include.source not in call.house.types.names or include.name not in call.house.types.parameters(include.source):
             name = "_revinclude" if include.reverse else "_include"
             raise Refusal(Kind.INVALID, "The include names no reference parameter of a type kept here", name, code="not-supported")
-        if not include.reverse and include.source != query.kind:
+        if not include.reverse and not include.iterate and include.source != query.kind:
             raise Refusal(Kind.INVALID, "An _include starts at the searched type", "_include", code="value")
         if include.reverse:
             call.house.gate.authorise(call.principal, "search-type", include.source)
+
+
+def _spread(include: Include, call: Call) -> list[Include]:
+    if include.name != "*" or include.source not in call.house.types.names:
+        return [include]
+    known = call.house.types.parameters(include.source).values()
+    return [include._replace(name=each.name) for each in known if each.type == "reference"]
 
 
 async def found(call: Call, query: Query, reach: Reach) -> bytes:
@@ -93,4 +125,4 @@ def _link(base: str, query: Query, cursor: str | None = None) -> str:
     """What was used, so that asking it again finds the same (search.html#conformance)."""
     pairs = [*query.used, *([("_cursor", cursor)] if cursor else [])]
     text = "&".join(f"{quote(name, safe=':-_.')}={quote(value, safe=':-_.,|/$')}" for name, value in pairs)
-    return f"{base}/{query.kind}" + (f"?{text}" if text else "")
+    return f"{base}/{query.path}" + (f"?{text}" if text else "")

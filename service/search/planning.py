@@ -10,7 +10,7 @@ import orjson
 
 from service.errors import Kind, Refusal
 from service.search.predicates import TABLES, Binder, condition
-from service.search.query import Grounds, Known, Query, Reaching, understand
+from service.search.query import Criterion, Grounds, Known, Query, Reaching, understand
 from service.store.numbers import param_number, type_number
 
 _COLUMNS = "r.rid, r.ref, r.version, r.updated, r.deleted, r.person, r.body"
@@ -44,6 +44,11 @@ class Searcher:
     def understand(self, kind: str, raw: bytes, lenient: bool = False, reaching: Reaching | None = None) -> Query:
         """The query of a search on this type. `reaching` lets chains and _has step to other types. Errors: 400 naming the parameter, 403."""
         return understand(kind, raw, Grounds(self._parameters, reaching), lenient)
+
+    def confine(self, query: Query, person: str, names: tuple[str, ...]) -> None:
+        """Keep the query to a Patient's compartment: `names` are the parameters that bind its type to a Patient."""
+        query.path = f"{person}/{query.kind}"
+        query.criteria.append(Criterion("_compartment", None, (person,), self._parameters[query.kind]["_id"], within=names))
 
     def page(self, query: Query, person: str | None) -> Statement:
         """One page and one row more. `person` bounds it to one person's resources."""
@@ -106,7 +111,7 @@ class Searcher:
         return urlsafe_b64encode(self._mark(query, place) + place).decode().rstrip("=")
 
     def _mark(self, query: Query, place: bytes) -> bytes:
-        asked = orjson.dumps([query.kind, [pair for pair in query.used if pair[0] != "_count"]])
+        asked = orjson.dumps([query.path, [pair for pair in query.used if pair[0] != "_count"]])
         return hmac.digest(self._secret, asked + place, "sha256")[:12]
 
     def _opened(self, query: Query) -> list[Any]:

@@ -27,6 +27,9 @@ class Binder:
 def condition(kind: str, criterion: Criterion, bind: Binder, base: str, dialect: str) -> str:
     """SQL that holds for the rows `r` of resource that meet the criterion. Errors: 400 naming the parameter."""
     name, modifier = criterion.name, criterion.modifier
+    if criterion.within:
+        numbers = ", ".join(bind(param_number(kind, each)) for each in criterion.within)
+        return f"r.rid IN (SELECT i.rid FROM idx_reference i WHERE i.param IN ({numbers}) AND i.target = {bind(criterion.values[0])})"
     if criterion.hops:
         return _hops(kind, criterion, bind, base, dialect)
     if criterion.among:

@@ -43,7 +43,7 @@ class Known(Protocol):
 
 class Criterion(NamedTuple):
     """One parameter of a query: its alternatives are OR, several criteria are AND. `hops`: what a chain or _has leads to; any of them will do.
-    `among`: for a composite, the parameters that are asked together."""
+    `among`: for a composite, the parameters that are asked together. `within`: for a compartment, the parameters that may lead to its owner."""
 
     name: str
     modifier: str | None
@@ -51,6 +51,7 @@ class Criterion(NamedTuple):
     known: Known
     hops: tuple["Hop", ...] = ()
     among: tuple[Known, ...] = ()
+    within: tuple[str, ...] = ()
 
 
 class Hop(NamedTuple):
@@ -77,13 +78,15 @@ class Include(NamedTuple):
     name: str
     target: str | None
     reverse: bool
+    iterate: bool = False
 
 
 @dataclass(slots=True)
 class Query:
-    """A query that was understood. `used`: the pairs for the self link."""
+    """A query that was understood. `path`: its address below the base; `used`: the pairs for the self link."""
 
     kind: str
+    path: str = ""
     criteria: list[Criterion] = field(default_factory=list)
     sort: list[tuple[str, bool, Known]] = field(default_factory=list)
     includes: list[Include] = field(default_factory=list)
@@ -121,7 +124,7 @@ def _text(raw: bytes) -> str:
 def understand(kind: str, raw: bytes, grounds: Grounds, lenient: bool = False) -> Query:
     """The query of a search on this type. Errors: 400 naming the parameter, 403 for a chain through a type that may not be searched;
     with `lenient` parameters that are not understood are set aside instead."""
-    query = Query(kind)
+    query = Query(kind, kind)
     for name, value in pairs(raw):
         try:
             _take(query, name, value, grounds)
@@ -155,6 +158,8 @@ def _unknown(name: str) -> Refusal:
 
 def _criterion(kind: str, name: str, value: str, grounds: Grounds, hops: int) -> Criterion:
     """One criterion on this type; `hops`: how many more types may be stepped to."""
+    if name == "_list" and not value.startswith("$"):
+        return _reverse("_has:List:item:_id", value, grounds, hops)._replace(name="_list")
     if name.startswith("_has:"):
         return _reverse(name, value, grounds, hops)
     if "." in name:
@@ -235,10 +240,13 @@ def _cursor(query: Query, value: str, known: Mapping[str, Known]) -> None:
 
 
 def _include(query: Query, name: str, value: str) -> None:
-    parts = value.split(":")
-    if ":" in name or len(parts) not in (2, 3) or not all(parts):
-        raise Refusal(Kind.INVALID, "An include is Type:parameter or Type:parameter:Target", name.split(":")[0], code="value")
-    query.includes.append(Include(parts[0], parts[1], parts[2] if len(parts) == 3 else None, name == "_revinclude"))
+    base, _, modifier = name.partition(":")
+    parts = [query.kind, "*"] if value == "*" and base == "_include" else value.split(":")
+    if modifier not in ("", "iterate"):
+        raise _unknown(name)
+    if len(parts) not in (2, 3) or not all(parts):
+        raise Refusal(Kind.INVALID, "An include is Type:parameter or Type:parameter:Target", base, code="value")
+    query.includes.append(Include(parts[0], parts[1], parts[2] if len(parts) == 3 else None, base == "_revinclude", modifier == "iterate"))
 
 
 _CONTROLS = {"_count": _count, "_sort": _sort, "_total": _total, "_summary": _summary, "_cursor": _cursor}
