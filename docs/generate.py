@@ -68,7 +68,7 @@ def types() -> str:
 
 
 _EXAMPLES = {
-    "token": ("a code or an identifier", "`code=http://loinc.org\\|44261-6`, `identifier=\\|4711`, `status=active,draft`"),
+    "token": ("a code or an identifier", "`code=http://loinc.org\\|44261-6`, `identifier=https://hospital.example/mrn\\|4711`, `status=active,draft`"),
     "string": ("a text, from its beginning, whatever its case and accents", "`family=sand`"),
     "reference": ("another resource", "`subject=Patient/123`, `patient=123`"),
     "date": ("a time, at the precision written; with `eq ne gt lt ge le sa eb ap`", "`date=ge2026-01&date=lt2026-02`"),

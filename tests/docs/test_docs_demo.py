@@ -47,7 +47,7 @@ def test_the_readme_shows_what_it_prints(told: str) -> None:
 
 def test_it_says_the_findings_in_words(told: str) -> None:
     printed = plain(told)
-    for words in ("PHQ-9 total", "Safety flag active", "For the patient:", "CYP2C19 Poor Metabolizer", "Not known:", "This is a proposal for review", "/docs"):
+    for words in ("PHQ-9 total", "Safety flag active", "For the patient:", "CYP2C19 Poor Metabolizer", "Rests on:", "This is a proposal for review", "/docs"):
         assert plain(words) in printed, words
 
 
