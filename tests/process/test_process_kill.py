@@ -35,8 +35,8 @@ async def test_kill_loses_nothing_and_sends_nothing_twice(own_database: str, tmp
     assert {row.status for row in rows} == {"delivered"}
     assert plans
     assert flags
-    print(f"\n{own_database.split(':')[0]}: {KILLS} rounds, {len(load.acknowledged)} acknowledged of {kept} kept, {load.broken} broken off, {len(rows)} deliveries, "
-          f"{sum(row.attempts > 1 for row in rows)} of them retried, {plans} plans and {flags} Flags; serve started in "
+    print(f"\n{own_database.split(':')[0]}: {KILLS} rounds, {len(load.acknowledged)} acknowledged of {kept} kept, {load.broken} broken off, "
+          f"{len(rows)} deliveries, {sum(row.attempts > 1 for row in rows)} of them retried, {plans} plans and {flags} Flags; serve started in "
           f"{min(started):.1f} to {max(started):.1f} s")  # fmt: skip
 
 
