@@ -68,11 +68,11 @@ class Story:
 
     def delivered(self, screen: Screen) -> str:
         """The CarePlan and the Flag, read from the EHR with an ordinary FHIR client."""
-        plans = self._wait_for("CarePlan?subject=Patient/mika", 2)
+        plans = self._wait_for("CarePlan?subject=Patient/mika", self._raised())
         self._wait_for("Flag?subject=Patient/mika", 1)
         for plan in plans:
             screen.fact("In the EHR", f"CarePlan {plan['status']}, {plan['intent']}: {plan['title']}")
-        plan = next((each for each in plans if "PHQ" in each["title"] or "Depressive" in each["title"]), plans[0])
+        plan = next((each for each in plans if "depression-worsening" in json.dumps(each.get("instantiatesCanonical", ""))), plans[0])
         self._plan = next(each["value"] for each in plan["identifier"] if "suggestion" in each["system"])
         screen.fact("Why", plan["description"])
         for note in plan.get("note", ()):
@@ -80,6 +80,10 @@ class Story:
         for activity in plan.get("activity", ()):
             screen.fact("Proposed", activity["detail"]["description"])
         return f"{len(plans)} drafts and the safety Flag stand in the EHR"
+
+    def _raised(self) -> int:
+        """How many drafts the service holds for this person: so many must come to stand in the EHR."""
+        return len(self._all(f"CarePlan?patient={self._person.split('/')[1]}&status=draft"))
 
     def reviewed(self, screen: Screen) -> str:
         """The clinician accepts; the decision stands in both houses."""
