@@ -42,6 +42,8 @@ class Stage:
         self.http = httpx.AsyncClient(base_url=f"{self.service}/fhir", headers=FHIR, trust_env=False, timeout=30)
         self.hospital = httpx.AsyncClient(base_url=self.sandbox, trust_env=False, timeout=30)
         self.store: Store | None = None
+        self._from = 0
+        """Where the log of the worker that runs now begins."""
 
     async def __aenter__(self) -> Self:
         self.store = await open_store(self.database)
@@ -75,7 +77,18 @@ class Stage:
         await Registry(self.store).put(Ehr(name="sandbox", base=f"{self.sandbox}/fhir", client_id=client_id, patient_system=MRN, allow_private=True))
 
     def start_worker(self, name: str = "worker") -> None:
+        log = self.folder / f"{name}.log"
+        self._from = log.stat().st_size if log.exists() else 0
         self.processes.start(name, "worker")
+
+    async def worker_ready(self, name: str = "worker") -> None:
+        """Wait until it says that it works."""
+        log = self.folder / f"{name}.log"
+        for _ in range(600):
+            if b"worker-started" in log.read_bytes()[self._from :]:
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(self.processes.tail(name))
 
     async def stop(self, name: str) -> tuple[int, float]:
         """SIGTERM; answers exit code and seconds."""
