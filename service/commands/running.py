@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import signal
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -45,6 +47,8 @@ def serve(
         load(settings.knowledge_dir)
     except BrokenKnowledge as broken:
         fail("\n".join(broken.findings))
+    # uvicorn ends what it has and then raises the signal once more, which would leave exit code 143 for a clean end
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run("service.app:factory", factory=True, host=host, port=port, workers=workers, access_log=False, log_config=None, server_header=False,
                 proxy_headers=False,
                 timeout_graceful_shutdown=20, http="httptools", loop="uvloop", ws="none", limit_concurrency=None)  # fmt: skip
@@ -62,6 +66,7 @@ def worker() -> None:
     if problems:
         fail("\n".join(problems), 2)
     configure(settings.log_level)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the worker listens itself: nothing is in hand yet
 
     async def work() -> None:
         house = await open_house(settings)
