@@ -20,7 +20,11 @@ DIALECT = "postgresql"
 COPIED = 24
 """From how many rows on a table is filled by COPY."""
 Result = TypeVar("Result")
-_LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError, OSError)
+_LOST = (
+    asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError, OSError,
+    asyncpg.OperatorInterventionError, asyncpg.ReadOnlySQLTransactionError, asyncpg.InternalClientError,
+)  # fmt: skip
+"""The database is not there (any more): shut down, failing over, or out of reach."""
 _READ = "SELECT rid, ref, version, updated, deleted, person, body FROM resource WHERE ref = ANY($1)"
 _STORY = (
     "SELECT ref, '', '', convert_to(version::text, 'UTF8') FROM person WHERE ref = ANY($1) "
