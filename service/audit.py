@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from service.fhir.call import Call
 
 log = logging.getLogger("setpoint.audit")
-BOUND, GROUP, PAUSE_S = 20_000, 512, 0.05
+BOUND, GROUP, PAUSE_S, CLOSING_S = 20_000, 512, 0.05, 5.0
 _ACTIONS = {"create": "C", "read": "R", "vread": "R", "update": "U", "patch": "U", "delete": "D"}
 
 
@@ -105,9 +105,13 @@ class AuditTrail:
         return row
 
     async def close(self) -> None:
-        """Store what waits."""
-        if self._task is not None:
-            await self._task
+        """Store what waits. Without a database it is given up after CLOSING_S: a process that was told to end must end."""
+        if self._task is None:
+            return
+        await asyncio.wait((self._task,), timeout=CLOSING_S)
+        if not self._task.done():
+            self._task.cancel()
+            event(log, "audit-lost", level=logging.ERROR, rows=len(self._rows))
 
 
 def audit_event(row: Audit, base: str) -> Json:

@@ -13,6 +13,7 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
     "request-failed": ("request", "error", "where"),
     "database-unavailable": ("request",),
     "audit-delayed": ("waiting",),
+    "audit-lost": ("rows",),
     "worker-started": ("version",),
     "worker-stopped": ("settled",),
     "delivered": ("row", "ehr", "kind", "attempt"),
