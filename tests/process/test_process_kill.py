@@ -31,7 +31,7 @@ async def test_no_kill_and_no_stop_loses_or_doubles_anything(own_database: str, 
     assert {row.status for row in rows} == {"delivered"}
     assert plans
     assert flags
-    _stopped_cleanly(ended[1:])
+    _stopped_cleanly(ended)
     print(
         f"\n{own_database.split(':')[0]}: {KILLS} rounds, {len(load.acknowledged)} acknowledged of {kept} kept, {load.broken} broken off; "
         f"{len(rows)} deliveries, {sum(row.attempts > 1 for row in rows)} more than once, {plans} plans, {flags} Flags; "
