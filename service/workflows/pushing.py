@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from service.house import House
 
 
-def pushes(house: "House", story: Story, derived: Mapping[str, tuple[Json, list[Json]]], refs: Mapping[str, bool]) -> list[Push]:
-    """The outbox rows for these refs (value: a safety row)."""
+def pushes(house: "House", story: Story, labels: Mapping[str, list[Json]], refs: Mapping[str, bool]) -> list[Push]:
+    """The outbox rows for these refs (value: a safety row). `labels`: the security labels of what the unit stores."""
     if not refs:
         return []
     ehr = destination(house.registry.cached_ehrs(), story)
     if ehr is None:
         return []
-    return [Push(ehr.name, ref, safety, withheld(ehr, story, derived[ref][1])) for ref, safety in refs.items() if ref in derived]
+    return [Push(ehr.name, ref, safety, withheld(ehr, story, labels[ref])) for ref, safety in refs.items() if ref in labels]
 
 
 def destination(ehrs: list[Ehr], story: Story) -> Ehr | None:

@@ -85,7 +85,7 @@ async def _unit(house: "House", stored: Stored, decided: Json, request: ReviewRe
     await house.registry.ehrs()
     return Unit(
         writes=[write, derived_write(house, made, stored.person, security, fresh=True)], persons={person: story.version}, story_puts=story.puts,
-        pushes=pushes(house, story, {stored.ref: (decided, security)}, {stored.ref: False}),
+        pushes=pushes(house, story, {stored.ref: security}, {stored.ref: False}),
         audits=[Audit(house.store.mint(), now, "E", "review", 200, "CarePlan", stored.ref, stored.person, who.principal.client_id, who.principal.fhir_user,
                       who.request_id)],
     )  # fmt: skip

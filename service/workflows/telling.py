@@ -49,6 +49,8 @@ class Telling:
             if change.person != self.story.person:
                 continue
             self.changes.append(change)
+            if change.kind == "Flag" and change.method != "delete" and any(row["ref"] == change.ref for _, row in self.story.all("flag")):
+                self.push_refs[change.ref] = True  # a Flag of ours that a person resolved is resolved in the EHR too
             event = event_of(self.house, change, self.now) if change.method != "delete" else None
             if event is not None:
                 self._events.append(event)
@@ -163,7 +165,12 @@ class Telling:
         unit.story_drops |= story.drops
         unit.reading_drops |= {reading.source for reading in self._removed}
         unit.readings += self.readings
-        unit.pushes += pushes(self.house, story, self.derived, self.push_refs)
+        unit.pushes += pushes(self.house, story, self._labels(), self.push_refs)
+
+    def _labels(self) -> dict[str, list[Json]]:
+        """The security labels of what is stored and may have to be pushed."""
+        labels = {change.ref: (change.resource or {}).get("meta", {}).get("security", []) for change in self.changes}
+        return labels | {ref: security for ref, (_, security) in self.derived.items()}
 
     def _writes(self) -> list[Write]:
         return [derived_write(self.house, resource, self.story.person, security) for resource, security in self.derived.values()]

@@ -252,3 +252,15 @@ async def test_labels_withhold_until_the_ehr_is_cleared(ward: Ward) -> None:
     await ward.drain()
     (plan,) = await hospital.stands("CarePlan", person)
     assert label in plan["meta"]["security"]
+
+
+async def test_a_resolved_flag_is_resolved_there(ward: Ward) -> None:
+    hospital = await ward.hospital()
+    person = await ward.person(hospital)
+    await ward.answer(person)
+    await ward.drain()
+    bundle = (await ward.client.get(f"Flag?patient={person['id']}")).json()
+    await change(ward.client, bundle["entry"][0]["resource"] | {"status": "inactive"})
+    await ward.drain()
+    (flag,) = await hospital.stands("Flag", person)
+    assert flag["status"] == "inactive"
