@@ -86,21 +86,32 @@ async def _ready(request: Request) -> Response:
         seconds = await house.store.ready()
         dead = await Outbox(house.store).dead_safety()
     except Unavailable:
-        return JSONResponse({"status": "unavailable", "database": "does not answer"}, 503, {"Retry-After": "5"})
+        return _away()
     detail: dict[str, Any] = {"status": "ready", "database_ms": round(seconds * 1000, 1), "dead_safety_rows": dead}
     if dead:
         detail["warning"] = "safety rows could not be delivered: setpoint outbox list --status dead"
     return JSONResponse(detail)
 
 
+def _away() -> Response:
+    """The answer while the database is away."""
+    return JSONResponse({"status": "unavailable", "database": "does not answer"}, 503, {"Retry-After": "5"})
+
+
 async def _metrics(request: Request) -> Response:
     house: House = request.app.state.house
-    return PlainTextResponse(await house.metrics.text(house.store), media_type="text/plain; version=0.0.4")
+    try:
+        return PlainTextResponse(await house.metrics.text(house.store), media_type="text/plain; version=0.0.4")
+    except Unavailable:
+        return _away()
 
 
 async def _jwks(request: Request) -> Response:
     house: House = request.app.state.house
-    return JSONResponse(await house.keys.jwks(), headers={"Cache-Control": "public, max-age=300"})
+    try:
+        return JSONResponse(await house.keys.jwks(), headers={"Cache-Control": "public, max-age=300"})
+    except Unavailable:
+        return _away()
 
 
 async def _smart_configuration(request: Request) -> Response:

@@ -6,11 +6,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mappings.knowledge import KnowledgeError
 from mappings.r4 import structures
 from mappings.r4.extract import extractors
 from mappings.r4.search_parameters import compile_parameters
 from mappings.r4.validate import Validator
-from service.knowledge import Knowledge
+from service.knowledge import BrokenKnowledge, Knowledge
 from service.search.composites import is_derived
 from service.types import Types
 
@@ -36,13 +37,27 @@ def capability() -> dict[str, Any]:
     return loaded
 
 
+def _findings(knowledge: Knowledge, listed: list[Any], built: structures.Structures, kept: tuple[str, ...]) -> list[str]:
+    """Which of the custom search parameters cannot be compiled, each tried by itself."""
+    found = []
+    for each in knowledge.search_parameters:
+        try:
+            compile_parameters([*listed, each.built], built, kept)
+        except KnowledgeError as problem:
+            found.append(each.finding(problem))
+    return found
+
+
 def compile_definitions(knowledge: Knowledge) -> Definitions:
-    """Compile everything. Errors: KnowledgeError for a custom search parameter that cannot be."""
+    """Compile everything. Errors: BrokenKnowledge for a custom search parameter that cannot be."""
     declared = capability()
     kept = tuple(declared["types"])
     built = structures.build(read_definition("structures.json"), read_definition("value_sets.json"))
-    listed = [*read_definition("search_parameters.json")["parameters"], *knowledge.search_parameters]
-    compiled = compile_parameters(listed, built, kept)
+    listed = read_definition("search_parameters.json")["parameters"]
+    try:
+        compiled = compile_parameters([*listed, *(each.built for each in knowledge.search_parameters)], built, kept)
+    except KnowledgeError as problem:
+        raise BrokenKnowledge(_findings(knowledge, listed, built, kept) or [problem.message]) from None
     parameters = {kind: {each.name: each for each in own if each.type != "special"} for kind, own in compiled.items()}
     validator = Validator(built, (*kept, "Parameters", "OperationOutcome"))
     # composites of the whole resource are answered from their parts, and the combo- ones from their two siblings

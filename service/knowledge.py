@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import jsonschema_rs
 
@@ -45,8 +45,21 @@ class Knowledge:
     catalogue: facts.Catalogue
     rules: tuple[rule.Rule, ...]
     profiles: Mapping[str, profile.Profile]
-    search_parameters: tuple[Json, ...]
+    search_parameters: tuple["Located[Json]", ...]
     read: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Located(Generic[Built]):
+    """Something read from a file, with the file's path and text for findings that come later."""
+
+    path: Path
+    text: str
+    built: Built
+
+    def finding(self, problem: KnowledgeError) -> str:
+        """The problem as "file:line: what"."""
+        return f"{self.path}:{line_of(self.text, problem.path)}: {problem.message}"
 
 
 class _Reader:
@@ -65,15 +78,20 @@ class _Reader:
 
     def folder(self, package: str, folder: str, name: str, schema: Json, build: Callable[[Json], Built]) -> list[Built]:
         """Every file of a folder, built; broken ones become findings."""
+        return [each.built for each in self.located(package, folder, name, schema, build)]
+
+    def located(self, package: str, folder: str, name: str, schema: Json, build: Callable[[Json], Built]) -> list[Located[Built]]:
+        """The same, each with its file."""
         validator = jsonschema_rs.validator_for(schema)
         found = [self._file(path, validator, build) for path in self._paths(package, folder, name)]
-        return [built for built in found if built is not None]
+        return [each for each in found if each is not None]
 
     def one(self, package: str, name: str, schema: Json, build: Callable[[Json], Built]) -> Built | None:
         """One file."""
-        return self._file(Path(str(files(package))) / name, jsonschema_rs.validator_for(schema), build)
+        found = self._file(Path(str(files(package))) / name, jsonschema_rs.validator_for(schema), build)
+        return found.built if found else None
 
-    def _file(self, path: Path, validator: Any, build: Callable[[Json], Built]) -> Built | None:
+    def _file(self, path: Path, validator: Any, build: Callable[[Json], Built]) -> Located[Built] | None:
         self.read.append(path.name)
         text = path.read_text(encoding="utf-8")
         try:
@@ -84,13 +102,17 @@ class _Reader:
         wrong = list(validator.iter_errors(data))
         self.findings += [f"{path}:{line_of(text, tuple(each.instance_path))}: {each.message}" for each in wrong]
         try:
-            return None if wrong else build(data)
+            return None if wrong else Located(path, text, build(data))
         except KnowledgeError as problem:
             self.findings.append(f"{path}:{line_of(text, problem.path)}: {problem.message}")
             return None
 
 
-_ANY_OBJECT: Json = {"type": "object"}
+_SEARCH_PARAMETER: Json = {
+    "type": "object",
+    "required": ["resourceType", "id", "url", "name", "status", "description", "code", "base", "type", "expression"],
+    "properties": {"resourceType": {"const": "SearchParameter"}, "id": {"type": "string", "pattern": r"^[A-Za-z0-9\-.]{1,64}$"}},
+}
 
 
 def _same(data: Json) -> Json:
@@ -100,11 +122,19 @@ def _same(data: Json) -> Json:
 @cache
 def load(site: str | None = None) -> Knowledge:
     """All knowledge, read once a process; `site` is a directory with a site's own files. Errors: BrokenKnowledge with every finding."""
+    if site and not Path(site).is_dir():
+        raise BrokenKnowledge([f"{site}: there is no such directory"])
     reader = _Reader(Path(site) if site else None)
-    words = {worded["scale"]: worded for worded in reader.folder("mappings.scales", "", "wording", wording.SCHEMA, _same)}
+    words = {worded.built["scale"]: worded for worded in reader.located("mappings.scales", "", "wording", wording.SCHEMA, _same)}
 
     def worded_scale(data: Json) -> scale.Scale:
-        return scale.build(wording.put_on(data, words[data["id"]]) if data["id"] in words else data)
+        worded = words.get(data["id"])
+        if worded is not None:
+            try:
+                return scale.build(wording.put_on(data, worded.built))
+            except KnowledgeError as problem:
+                reader.findings.append(worded.finding(problem))
+        return scale.build(data)
 
     scales = {built.id: built for built in reader.folder("mappings.scales", "library", "scales", scale.SCHEMA, worded_scale)}
     priors = {built.measure: built for built in reader.folder("mappings.baseline", "priors", "priors", prior.SCHEMA, prior.build)}
@@ -116,7 +146,7 @@ def load(site: str | None = None) -> Knowledge:
     catalogue = reader.one("mappings.suggestions", "facts.json", facts.SCHEMA, lambda data: facts.build(data, scales.values(), priors.values()))
     rules = tuple(reader.folder("mappings.suggestions", "rules", "rules", rule.SCHEMA, lambda data: rule.build(data, catalogue))) if catalogue else ()
     profiles = {built.name: built for built in reader.folder("adapters.ehr", "profiles", "profiles", profile.SCHEMA, profile.build)}
-    custom = tuple(reader.folder("mappings.r4", "search-parameters", "search-parameters", _ANY_OBJECT, _same))
+    custom = tuple(reader.located("mappings.r4", "search-parameters", "search-parameters", _SEARCH_PARAMETER, _same))
     if reader.findings or drugs is None or pairs is None or inhibiting is None or catalogue is None:
         raise BrokenKnowledge(reader.findings)
     by_code = {code: built for built in priors.values() for code in built.codes}

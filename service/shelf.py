@@ -27,7 +27,7 @@ def resources(house: House) -> list[Json]:
         "caseSensitive": True, "description": "Totals, subscales and items without LOINC codes, the deviation and its parts.",
         "concept": [*OWN_CONCEPTS, *CONCEPTS, *_measures(knowledge), *(concept for scale in knowledge.scales.values() for concept in concepts(scale))],
     }  # fmt: skip
-    return [*map(questionnaire, knowledge.scales.values()), *map(plan_definition, knowledge.rules), own, *knowledge.search_parameters]
+    return [*map(questionnaire, knowledge.scales.values()), *map(plan_definition, knowledge.rules), own, *(each.built for each in knowledge.search_parameters)]
 
 
 def _measures(knowledge: Knowledge) -> list[Json]:

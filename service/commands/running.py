@@ -32,7 +32,6 @@ def serve(
     """Run the FHIR service."""
     import uvicorn
 
-    from service.knowledge import BrokenKnowledge, load
     from service.log import configure, event
 
     settings = read_settings()
@@ -43,10 +42,7 @@ def serve(
     if settings.auth == "open":
         event(logging.getLogger("setpoint"), "open-installation", level=logging.WARNING, address=host)
         typer.echo("setpoint: OPEN INSTALLATION - everybody who reaches this address may read and write everything", err=True)
-    try:
-        load(settings.knowledge_dir)
-    except BrokenKnowledge as broken:
-        fail("\n".join(broken.findings))
+    _check_knowledge(settings.knowledge_dir)
     # uvicorn ends what it has and then raises the signal once more, which would leave exit code 143 for a clean end
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run("service.app:factory", factory=True, host=host, port=port, workers=workers, access_log=False, log_config=None, server_header=False,
@@ -54,11 +50,26 @@ def serve(
                 timeout_graceful_shutdown=20, http="httptools", loop="uvloop", ws="none", limit_concurrency=None)  # fmt: skip
 
 
+def _check_knowledge(site: str | None) -> None:
+    """End with file and line of every broken knowledge file, before anything starts."""
+    from service.definitions import compile_definitions
+    from service.knowledge import BrokenKnowledge, load
+
+    try:
+        knowledge = load(site)
+        if knowledge.search_parameters:
+            compile_definitions(knowledge)
+    except BrokenKnowledge as broken:
+        fail("\n".join(broken.findings))
+
+
 def worker() -> None:
     """Run a worker that delivers to EHRs."""
     from service.deliveries import Clients
     from service.entry import open_house
     from service.log import configure
+    from service.store.opening import SchemaOutdated
+    from service.store.unit import Unavailable
     from service.worker import run
 
     settings = read_settings()
@@ -68,8 +79,15 @@ def worker() -> None:
     configure(settings.log_level)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the worker listens itself: nothing is in hand yet
 
+    _check_knowledge(settings.knowledge_dir)
+
     async def work() -> None:
-        house = await open_house(settings)
+        try:
+            house = await open_house(settings)
+        except Unavailable:
+            fail("the database does not answer")
+        except SchemaOutdated:
+            fail("the database is not migrated: run setpoint migrate")
         try:
             await run(house, Clients.of(settings, house.store))
         finally:
