@@ -160,7 +160,7 @@ check_image_clean() {
     ! sed 's#http://127\.0\.0\.1##g' "$WORK/image.txt" | grep -Ei 'https?://|password|index.url' >&2 || fail "the image carries an address or a password"
     "${RUNTIME[@]}" run --rm "${HARDENED[@]}" --entrypoint sh "$IMAGE" -c '
         [ ! -s /etc/pip.conf ] || { echo "the builder'\''s pip settings are in the image"; exit 1; }
-        for each in /src /dist /opt/build /opt/setpoint/bin/pip /root/.cache /root/.config; do
+        for each in /src /dist /opt/build /opt/setpoint/bin/pip ~root/.cache ~root/.config; do
             [ ! -e "$each" ] || { echo "left in the image: $each"; exit 1; }
         done' >&2 || fail "the image carries what only its build needs"
 }
