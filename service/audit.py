@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from mappings.vocabulary import Json
-from service.audit_search import AuditQuery, audit_row, searchset
+from service.audit_search import COLUMNS, AuditQuery, audit_row, searchset
 from service.log import event
 from service.store.clock import now_us
 from service.store.opening import Store
@@ -82,9 +82,7 @@ class AuditTrail:
         """One AuditEvent, as if it were stored."""
         if not id_.isdecimal() or len(id_) > 19:
             return None
-        rows = await self._store.fetch(
-            "SELECT id, at, action, interaction, status, kind, ref, person, client, agent, request, body FROM audit WHERE id = $1", (int(id_),)
-        )
+        rows = await self._store.fetch(f"SELECT {COLUMNS} FROM audit WHERE id = $1", (int(id_),))
         if not rows:
             return None
         row = audit_row(rows[0])

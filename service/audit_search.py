@@ -4,7 +4,6 @@ from typing import Any
 
 import orjson
 
-from mappings.vocabulary import Json
 from service.errors import Kind, Refusal
 from service.fhir.searchset import bundle
 from service.references import local
@@ -17,7 +16,7 @@ PARAMETERS = {
     "patient": "reference", "agent": "reference", "entity-type": "token",
 }  # fmt: skip
 """The R4 parameters of AuditEvent that the trail answers; the others are not offered for this type."""
-_COLUMNS = "id, at, action, interaction, status, kind, ref, person, client, agent, request, body"
+COLUMNS = "id, at, action, interaction, status, kind, ref, person, client, agent, request, body"
 _MOMENT = {"eq": "at >= {l} AND at < {h}", "ne": "NOT (at >= {l} AND at < {h})", "gt": "at >= {h}", "sa": "at >= {h}", "lt": "at < {l}", "eb": "at < {l}",
            "ge": "at >= {l}", "le": "at < {h}", "ap": "at >= {l} AND at < {h}"}  # fmt: skip
 _OUTCOME = {"0": "status < 400", "4": "status >= 400 AND status < 500", "8": "status >= 500", "12": "status < 0"}
@@ -91,7 +90,7 @@ class AuditQuery:
     @property
     def sql(self) -> str:
         where = f" WHERE {' AND '.join(self.where)}" if self.where else ""
-        return f"SELECT {_COLUMNS} FROM audit{where} ORDER BY id {'DESC' if self.newest_first else 'ASC'} LIMIT {self.count + 1}"
+        return f"SELECT {COLUMNS} FROM audit{where} ORDER BY id {'DESC' if self.newest_first else 'ASC'} LIMIT {self.count + 1}"
 
 
 def audit_row(row: Any) -> Audit:
@@ -112,6 +111,3 @@ def searchset(query: AuditQuery, rows: list[Audit], base: str, render: Any) -> b
         b'{"fullUrl":%b,"resource":%b,"search":{"mode":"match"}}' % (orjson.dumps(f"{base}/AuditEvent/{row.id}"), orjson.dumps(render(row))) for row in page
     ]
     return bundle("searchset", links, entries, len(page) if len(rows) <= query.count and "page" not in dict(query.used) else None)
-
-
-Rendered = Json

@@ -37,6 +37,14 @@ def event(log: logging.Logger, name: str, level: int | None = None, **fields: An
     log.log(level, name, extra={"fields": fields})
 
 
+def where(error: BaseException) -> str:
+    """File and line of a failure: enough to find it, and nothing of the data."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}" if trace else ""
+
+
 class JsonLines(logging.Formatter):
     """One JSON object a line; of foreign records (uvicorn) only logger, level and a fixed text."""
 

@@ -12,7 +12,7 @@ from adapters.ehr.delivery import Dead, Delivered, EhrClient, Item, Retry
 from mappings.vocabulary import Json
 from service.deliveries import Clients
 from service.house import House
-from service.log import event
+from service.log import event, where
 from service.references import local
 from service.registry import Ehr
 from service.release import release
@@ -90,7 +90,7 @@ class Worker:
         except Unavailable:
             event(log, "database-unavailable", request="worker")
         except Exception as error:
-            event(log, "worker-failed", error=type(error).__name__, where=_where(error))
+            event(log, "worker-failed", error=type(error).__name__, where=where(error))
         return []
 
     def _free(self, hand: asyncio.Task[None]) -> None:
@@ -117,7 +117,7 @@ class Worker:
         except Unavailable:
             event(log, "database-unavailable", request="worker")
         except Exception as error:
-            event(log, "worker-failed", error=type(error).__name__, where=_where(error))
+            event(log, "worker-failed", error=type(error).__name__, where=where(error))
 
     async def _within_lease(self, row: OutboxRow) -> Settlement:
         attempt = asyncio.create_task(self._attempt(row))
@@ -133,7 +133,7 @@ class Worker:
         except Unavailable:
             raise
         except Exception as error:
-            event(log, "worker-failed", error=type(error).__name__, where=_where(error))
+            event(log, "worker-failed", error=type(error).__name__, where=where(error))
             return Retry(None, "an error of our own", unknown=True)
         finally:
             self._attempts.discard(attempt)
@@ -218,13 +218,6 @@ class Worker:
 def _is_past(patient: Json) -> bool:
     """Whether our Patient no longer stands for anybody: nothing is sent in that name."""
     return patient.get("active") is False or any(link.get("type") == "replaced-by" for link in patient.get("link", ()))
-
-
-def _where(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}" if trace else ""
 
 
 async def run(house: House, clients: Clients) -> None:

@@ -10,7 +10,7 @@ from service.fhir.answer import Answer, refused
 from service.fhir.call import Call
 from service.fhir.routes import Route, find, is_open
 from service.house import House
-from service.log import event
+from service.log import event, where
 from service.store.unit import Unavailable
 from service.store.writer import Overloaded
 
@@ -51,7 +51,7 @@ class FhirApplication:
         except Unavailable:
             return refused(Refusal(Kind.UNAVAILABLE, "The database does not answer; come back later"))
         except Exception as error:
-            event(log, "request-failed", request=request_id, error=type(error).__name__, where=_where(error))
+            event(log, "request-failed", request=request_id, error=type(error).__name__, where=where(error))
             return refused(Refusal(Kind.UNKNOWN, f"Something went wrong on our side; the request id is {request_id}"))
 
     async def _audit_refusal(self, call: Call | None, route: Route | None, refusal: Refusal) -> None:
@@ -74,11 +74,3 @@ def _parts(scope: Any) -> list[str]:
             raise Refusal(Kind.INVALID, "The address holds a character that none may")
         return parts
     return path.decode("ascii", "replace").split("/")
-
-
-def _where(error: BaseException) -> str:
-    """File and line of the failure: enough to find it, and nothing of the data."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}" if trace else ""

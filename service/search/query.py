@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote_to_bytes
 
 from service.errors import Kind, Refusal
-from service.search.composites import siblings
+from service.search import composites
 from service.search.values import split_or
 
 MODIFIERS = {
@@ -26,19 +26,13 @@ Reaching = Callable[[str], str | None]
 """The one person whose resources of a type the requester may search, None for all. Errors: 403 for a type that may not be searched."""
 
 
-class Known(Protocol):
+class Known(composites.Known, Protocol):
     """A search parameter of a type."""
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def type(self) -> str: ...
     @property
     def targets(self) -> Sequence[str]: ...
     @property
     def components(self) -> Sequence[Any]: ...
-    @property
-    def routes(self) -> Sequence[Any]: ...
 
 
 class Criterion(NamedTuple):
@@ -172,7 +166,7 @@ def _criterion(kind: str, name: str, value: str, grounds: Grounds, hops: int) ->
         raise _unknown(name)
     if modifier == "missing" and value not in ("true", "false"):
         raise Refusal(Kind.INVALID, "The modifier missing takes true or false", name, code="value")
-    among = tuple(siblings(parameter, grounds.parameters[kind])) if parameter.type == "composite" else ()
+    among = tuple(composites.siblings(parameter, grounds.parameters[kind])) if parameter.type == "composite" else ()
     return Criterion(base, modifier or None, tuple(split_or(value)), parameter, (), among)
 
 
