@@ -68,7 +68,7 @@ def _measured(house: "House", ref: str, observation: Json, received: int) -> Eve
     return Event(found.measure, ref, at, text, found.value, observation)
 
 
-def content(house: "House", person: str, event: Event, told: Told, now: int) -> list[Json]:
+def content(house: "House", person: str, event: Event, told: Told) -> list[Json]:
     """The resources that stand on this value."""
     return _of_answer(house, person, event, told) if event.scored else _of_value(house, person, event, told)
 

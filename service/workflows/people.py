@@ -1,7 +1,7 @@
 """Who a resource is about. A subject may be relative, absolute at our base or at a registered EHR, or by identifier."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from mappings.vocabulary import Json
 from service.errors import Kind, Refusal
@@ -18,13 +18,6 @@ PATHS = {
 """The element that names the person, where it is not `subject` (R4 resource definitions)."""
 WITHOUT = {"Patient", "Practitioner", "PractitionerRole", "Organization", "Location", "Questionnaire", "Medication", "PlanDefinition", "Group", "Bundle",
            "CodeSystem", "ValueSet", "SearchParameter", "Provenance", "AuditEvent"}  # fmt: skip
-
-
-class Subject(NamedTuple):
-    """What a subject element resolved to: a person of ours, or another resource (a Group, a Device), or nothing named."""
-
-    person: str | None
-    expression: str
 
 
 def subject_of(kind: str, resource: Json) -> tuple[Json | None, str]:

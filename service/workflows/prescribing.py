@@ -3,13 +3,14 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from mappings.genes.genotype import Genotype, genotypes_of
 from mappings.genes.guidance import Finding, find
-from mappings.genes.phenotype import Interpreted, interpret
+from mappings.genes.phenotype import interpret
 from mappings.medicines.interactions import Interaction, check
 from mappings.medicines.issues import detected_issue
 from mappings.medicines.prescription import Medicine, medicine_of
@@ -61,26 +62,27 @@ class Prescribing:
             self.changed = True
             self._story.drop("gene", change.ref)
 
+    # What follows rests on the rows alone, which stand once the changes are noted: each is worked out once, on the first question.
+
+    @cached_property
     def medicines(self) -> list[Medicine]:
         """Everything prescribed or taken, by ref."""
         return [_medicine(row) for _, row in self._story.all("medicine")]
 
-    def interpreted(self) -> list[Interpreted]:
-        """What the person's genes mean."""
-        genotypes = [Genotype(**genotype) for _, row in self._story.all("gene") for genotype in row["genotypes"]]
-        return [interpret(self._knowledge.genes, genotype) for genotype in genotypes]
-
+    @cached_property
     def findings(self) -> list[tuple[Medicine, Finding]]:
         """What the guidelines say of the active medicines with these genes, each in its own words."""
-        interpreted = self.interpreted()
+        genotypes = [Genotype(**genotype) for _, row in self._story.all("gene") for genotype in row["genotypes"]]
+        interpreted = [interpret(self._knowledge.genes, genotype) for genotype in genotypes]
         if not interpreted:
             return []
-        active = [medicine for medicine in self.medicines() if medicine.active]
+        active = [medicine for medicine in self.medicines if medicine.active]
         return [(medicine, finding) for medicine in active for drug in medicine.ingredients for finding in find(self._knowledge.guidance, interpreted, drug)]
 
-    def interactions(self, now: int) -> list[tuple[Medicine, Interaction]]:
+    @cached_property
+    def interactions(self) -> list[tuple[Medicine, Interaction]]:
         """What stands against an active prescription beside the others."""
-        everything, day = self.medicines(), iso(now)[:10]
+        everything, day = self.medicines, iso(self._telling.now)[:10]
         found = []
         for medicine in everything:
             if medicine.active and medicine.ref.startswith("MedicationRequest/"):
@@ -93,9 +95,9 @@ class Prescribing:
         if not self.changed:
             return
         now = self._telling.now
-        standing: list[tuple[Medicine, Any]] = [(medicine, finding) for medicine, finding in self.findings() if finding.actionable]
+        standing: list[tuple[Medicine, Any]] = [(medicine, finding) for medicine, finding in self.findings if finding.actionable]
         wanted: dict[str, tuple[Json, Medicine]] = {}
-        for medicine, found in [*standing, *self.interactions(now)]:
+        for medicine, found in [*standing, *self.interactions]:
             issue = detected_issue(found, medicine, self._story.person, [], iso(now))
             wanted[issue["id"]] = (issue, medicine)
         for id_, (issue, medicine) in wanted.items():

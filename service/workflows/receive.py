@@ -37,14 +37,15 @@ async def receive(house: "House", changes: list[Change], who: Requester) -> list
     changes = [change for change in changes if change.method != "delete" or change.previous is not None]
     if not changes:
         return []
-    async with house.turns.of(change.person for change in changes if change.person and house.matters(change)):
-        return await _in_turn(house, changes, who)
+    persons = {change.person for change in changes if change.person and house.matters(change)}
+    async with house.turns.of(persons):
+        return await _in_turn(house, changes, persons, who)
 
 
-async def _in_turn(house: "House", changes: list[Change], who: Requester) -> list[Stored]:
+async def _in_turn(house: "House", changes: list[Change], persons: set[str], who: Requester) -> list[Stored]:
     """Think and commit; again when another process was faster."""
     for _ in range(ATTEMPTS):
-        unit = await _think(house, changes, who)
+        unit = await _think(house, changes, persons, who)
         try:
             await house.store.commit(unit)
         except StaleStory:
@@ -122,11 +123,11 @@ async def _previous(house: "House", change: Change, reach: Reach) -> None:
         raise Refusal(Kind.CONFLICT, "This resource is derived: change what it rests on, or use $review", change.kind, code="business-rule")
 
 
-async def _think(house: "House", changes: list[Change], who: Requester) -> Unit:
+async def _think(house: "House", changes: list[Change], persons: set[str], who: Requester) -> Unit:
     """Steps 2 and 3: what is known is loaded, what follows is worked out; nothing is stored yet."""
     now, unit = now_us(), Unit()
     before = await earlier_readings(house.store, changes)
-    stories = await _stories(house, changes, [reading.person for reading in before])
+    stories = await _stories(house, persons | {reading.person for reading in before})
     if stories:
         await house.registry.ehrs()
     for change in changes:
@@ -141,11 +142,10 @@ async def _think(house: "House", changes: list[Change], who: Requester) -> Unit:
     return unit
 
 
-async def _stories(house: "House", changes: list[Change], more: list[str]) -> dict[str, Story]:
+async def _stories(house: "House", persons: set[str]) -> dict[str, Story]:
     """The stories of everybody whom the changes touch; a Patient that is only now created has an empty one."""
     found: dict[str, Story] = {}
-    wanted = {change.person for change in changes if change.person and house.matters(change)} | set(more)
-    for person in sorted(wanted):
+    for person in sorted(persons):
         rows = await house.store.story(person)
         found[person] = Story(person, rows or ())
     return found

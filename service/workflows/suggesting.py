@@ -1,7 +1,6 @@
 """From what is newest to suggestions and safety Flags. Both speak about the person now: only the newest answer of a measure,
 within the age its rule sets, raises one; older and imported answers stay quiet."""
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -13,7 +12,6 @@ from mappings.suggestions.flag import safety_flag
 from mappings.suggestions.rule import Rule, Verdict, evaluate
 from mappings.vocabulary import Json, identity
 from service.release import release
-from service.workflows.change import Change
 from service.workflows.clinical_time import iso
 from service.workflows.derivation import Event
 from service.workflows.series import Told
@@ -85,7 +83,7 @@ class Suggesting:
         groups, by_id = collect.CLASSES["antidepressant"], self._knowledge.drugs.by_id
         starts = [
             medicine.start
-            for medicine in self._prescribing.medicines()
+            for medicine in self._prescribing.medicines
             if medicine.active and medicine.start and any(drug in by_id and by_id[drug].group in groups for drug in medicine.ingredients)
         ]
         return max(starts, default=None)
@@ -124,7 +122,7 @@ class Suggesting:
 
     # Suggestions
 
-    def settle(self, changes: Iterable[Change]) -> None:
+    def settle(self) -> None:
         """Evaluate the rules that what happened concerns."""
         if not self._moved and not self._prescribing.changed:
             return
@@ -145,15 +143,15 @@ class Suggesting:
             found |= {name: FactValue(value, tuple(refs), as_of) for name, (value, refs, as_of) in row["facts"].items()}
             found |= collect.age_fact(series, row["at"], self._telling.now)
             self._labels += row["security"]
-        medicines = self._prescribing.medicines()
+        medicines = self._prescribing.medicines
         by_id = self._knowledge.drugs.by_id
         found |= collect.medicine_facts(medicines, lambda drug: by_id[drug].group if drug in by_id else None, iso(self._telling.now))
         found |= collect.person_facts(self._story.get("patient") or {}, iso(self._telling.now))
         genes = tuple(key for key, _ in self._story.all("gene"))
-        findings = self._prescribing.findings()
+        findings = self._prescribing.findings
         refs = (*genes, *dict.fromkeys(medicine.ref for medicine, _ in findings))
         found |= collect.gene_facts([finding for _, finding in findings], bool(genes), refs)
-        found["interaction.present"] = FactValue(bool(self._prescribing.interactions(self._telling.now)), tuple(medicine.ref for medicine in medicines))
+        found["interaction.present"] = FactValue(bool(self._prescribing.interactions), tuple(medicine.ref for medicine in medicines))
         goals = tuple(key for key, _ in self._story.all("goal"))
         found["goal.present"] = FactValue(bool(goals), goals)
         return found
@@ -165,14 +163,10 @@ class Suggesting:
         if action in (Action.RAISE, Action.SUPERSEDE):
             replaces = row["ref"] if row and action is Action.SUPERSEDE else None
             self._put_plan(rule, verdict, identity("suggestion", self._story.person, rule.id, str(uuid4())), iso(now), replaces)
-        elif action is Action.REVISE and row is not None and self._speaks_now(rule):
+        elif action is Action.REVISE and row is not None and not self._telling.who.quiet:
             self._put_plan(rule, verdict, row["ref"].split("/")[1], row["created"], row["replaces"])
         elif action is Action.WITHDRAW and row is not None:
             self._withdraw(rule, row)
-
-    def _speaks_now(self, rule: Rule) -> bool:
-        """A revision is new evidence about the person now; an import or a value too old changes no open plan."""
-        return not self._telling.who.quiet
 
     def _may_raise(self, rule: Rule) -> bool:
         if self._telling.who.quiet:

@@ -24,8 +24,6 @@ from service.workflows.writes import derived_write
 if TYPE_CHECKING:
     from service.house import House
 
-FUTURE_US = 24 * 3600 * 1_000_000
-
 
 class Telling:
     """The work of one use case on one person."""
@@ -89,7 +87,7 @@ class Telling:
         for measure in sorted({event.measure for event in self._events} | {reading.measure for reading in self._removed}):
             self._tell_measure(measure, suggesting)
         prescribing.settle()
-        suggesting.settle(self.changes)
+        suggesting.settle()
 
     def _tell_measure(self, measure: str, suggesting: Suggesting) -> None:
         series, made, dropped = self._series_of(measure), set[str](), set[str]()
@@ -135,7 +133,7 @@ class Telling:
         event = None if told.shadowed else self._event(entry)
         if event is None and not told.shadowed:
             return
-        resources = content(self.house, self.story.person, event, told, self.now) if event is not None else []
+        resources = content(self.house, self.story.person, event, told) if event is not None else []
         digest = _digest(resources)
         derived = tuple(f"{resource['resourceType']}/{resource['id']}" for resource in resources)
         if digest != entry.digest or not entry.digest:
