@@ -16,8 +16,6 @@ from service.store.unit import Unit
 from service.workflows.concepts import OWN_CONCEPTS
 from service.workflows.writes import derived_write
 
-KINDS = ("Questionnaire", "PlanDefinition", "CodeSystem", "SearchParameter")
-
 
 def resources(house: House) -> list[Json]:
     """Every resource that knowledge files give, with its id."""
@@ -39,7 +37,7 @@ def _measures(knowledge: Knowledge) -> list[Json]:
 
 
 async def stock(house: House) -> None:
-    """Put them into the store where they changed, take out those whose file is gone, and reserve their ids."""
+    """Put them into the store where they changed, and reserve their ids. A resource whose file is gone stays as it was, no longer reserved."""
     wanted = {f"{resource['resourceType']}/{resource['id']}": resource for resource in resources(house)}
     standing = await house.store.read_many(sorted(wanted))
     unit = Unit()

@@ -1,8 +1,5 @@
 """capabilities: https://hl7.org/fhir/R4/http.html#capabilities - states what works, from the same file as the routes."""
 
-from functools import lru_cache
-from typing import Any
-
 import orjson
 
 from mappings.vocabulary import CANONICAL, Json
@@ -16,32 +13,10 @@ RELEASED = "2026-11-25"
 
 async def capabilities(call: Call) -> Answer:
     """The CapabilityStatement of this installation."""
-    return Answer(200, _bytes(call.house), [FHIR_JSON])
+    return Answer(200, orjson.dumps(statement(call.house)), [FHIR_JSON])
 
 
-@lru_cache(maxsize=4)
-def _cached(base: str, smart: bool, house_id: int, holder: Any) -> bytes:
-    return orjson.dumps(statement(holder.house, base, smart))
-
-
-class _Holder:
-    """Hashable stand-in for the house in the cache key."""
-
-    def __init__(self, house: House) -> None:
-        self.house = house
-
-    def __hash__(self) -> int:
-        return id(self.house)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Holder) and other.house is self.house
-
-
-def _bytes(house: House) -> bytes:
-    return _cached(house.base, house.settings.auth == "smart", id(house), _Holder(house))
-
-
-def statement(house: House, base: str, smart: bool) -> Json:
+def statement(house: House) -> Json:
     """The CapabilityStatement (R4 capabilitystatement.html)."""
     rest: Json = {
         "mode": "server",
@@ -49,7 +24,7 @@ def statement(house: House, base: str, smart: bool) -> Json:
         "resource": [_resource(house, name) for name in sorted(house.types.kept)],
         "interaction": [{"code": "transaction"}, {"code": "batch"}],
     }
-    if smart:
+    if house.settings.auth == "smart":
         rest["security"] = _security(house.settings.public_url.rstrip("/"))
     return {
         "resourceType": "CapabilityStatement",
@@ -62,7 +37,7 @@ def statement(house: House, base: str, smart: bool) -> Json:
         "date": RELEASED,
         "kind": "instance",
         "software": {"name": "Setpoint", "version": release()},
-        "implementation": {"description": "Setpoint", "url": base},
+        "implementation": {"description": "Setpoint", "url": house.base},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json"],
         "rest": [rest],

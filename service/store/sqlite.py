@@ -60,7 +60,7 @@ class SqliteStore:
     dialect = DIALECT
 
     def __init__(self, path: str, statement_timeout_s: float = 10.0) -> None:
-        self._path, self._timeout = path, statement_timeout_s
+        self._timeout = statement_timeout_s
         self._near = connect(path, read_only=True)
         self._write = connect(path, timeout_s=0)
         self._writing = ThreadPoolExecutor(1, "sqlite-writer")
