@@ -125,7 +125,7 @@ class SqliteStore:
         """Store a unit. Errors: Stale, GuardFailed, Unavailable; in each case nothing of the unit stands."""
         if not unit.guards:
             return await self.writer.submit(unit)
-        outcome = (await self._commit_group([unit]))[0]
+        outcome = (await asyncio.shield(self._commit_group([unit])))[0]  # a cancelled caller must not undo while the COMMIT runs
         if outcome is not None:
             raise outcome
         return unit
