@@ -39,7 +39,7 @@ _LOCK = (
 # table, columns with their array types; the statement is made of the parts that a group needs
 _INSERTS: dict[str, tuple[str, str]] = {
     "resource": ("rid, kind, ref, version, updated, deleted, person, body", "bigint,int,text,int,bigint,bool,text,bytea"),
-    "history": ("rid, version, updated, deleted, body", "bigint,int,bigint,bool,bytea"),
+    "history": ("rid, kind, version, updated, deleted, body", "bigint,int,int,bigint,bool,bytea"),
     "idx_token": ("param, code, system, rid", "int,text,bigint,bigint"),
     "idx_string": ("param, folded, exact, rid", "int,text,text,bigint"),
     "idx_reference": ("param, target, rid", "int,text,bigint"),
@@ -76,8 +76,8 @@ def _statement(tables: tuple[str, ...], replaces: bool, persons: bool) -> str:
     parts, next_param = [], 1
     if replaces:
         parts.append(
-            "old AS (INSERT INTO history (rid, version, updated, deleted, body) "
-            "SELECT rid, version, updated, deleted, body FROM resource WHERE rid = ANY($1::bigint[]))"
+            "old AS (INSERT INTO history (rid, kind, version, updated, deleted, body) "
+            "SELECT rid, kind, version, updated, deleted, body FROM resource WHERE rid = ANY($1::bigint[]))"
         )
         parts.append(
             f"upd AS (UPDATE resource t SET version = u.v, updated = u.t, deleted = u.d, person = u.p, body = u.b "

@@ -55,12 +55,12 @@ class Rows:
         """A second version of one resource within a group sends the first, never stored as current, straight to history."""
         earlier = self.updated.get(write.rid)
         if earlier is not None:
-            self.passed.append((write.rid, earlier[1], earlier[2], earlier[3], earlier[5]))
+            self.passed.append((write.rid, write.kind, earlier[1], earlier[2], earlier[3], earlier[5]))
             self._forget(write.rid)
         else:
             for position, row in enumerate(self.inserted):
                 if row[0] == write.rid:
-                    self.passed.append((row[0], row[3], row[4], row[5], row[7]))
+                    self.passed.append((row[0], row[1], row[3], row[4], row[5], row[7]))
                     self._forget(write.rid)
                     self.inserted[position] = (row[0], row[1], row[2], write.version, write.updated, write.deleted, write.person, body)
                     return

@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 _PAGE = 500
 _INSERTS = {
     "resource": "INSERT INTO resource (rid, kind, ref, version, updated, deleted, person, body) VALUES (?,?,?,?,?,?,?,?)",
-    "history": "INSERT INTO history (rid, version, updated, deleted, body) VALUES (?,?,?,?,?)",
+    "history": "INSERT INTO history (rid, kind, version, updated, deleted, body) VALUES (?,?,?,?,?,?)",
     "token": "INSERT INTO idx_token (param, code, system, rid) VALUES (?,?,?,?)",
     "string": "INSERT INTO idx_string (param, folded, exact, rid) VALUES (?,?,?,?)",
     "reference": "INSERT INTO idx_reference (param, target, rid) VALUES (?,?,?)",
@@ -239,7 +239,7 @@ class SqliteStore:
         many = self._write.executemany
         if rows.updated:
             rids = [(rid,) for rid in rows.updated]
-            many("INSERT INTO history (rid, version, updated, deleted, body) SELECT rid, version, updated, deleted, body FROM resource WHERE rid = ?", rids)
+            many("INSERT INTO history (rid, kind, version, updated, deleted, body) SELECT rid, kind, version, updated, deleted, body FROM resource WHERE rid = ?", rids)
             for name in INDEX_TABLES:
                 many(f"DELETE FROM idx_{name} WHERE rid = ?", rids)
             values = [(*row[1:], row[0]) for row in rows.updated.values()]
