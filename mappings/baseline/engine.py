@@ -5,6 +5,7 @@ The filter is in filter.py, the detectors in detectors.py. Updating costs the sa
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from math import erfc, sqrt
 from operator import mul
 from typing import Final
@@ -19,60 +20,135 @@ __all__ = ["METHOD", "VERSION", "Judgement", "Prediction", "State", "predict", "
 
 METHOD: Final = "personal-baseline"
 VERSION: Final = "1"
+OUTSIDE: Final = 0.05
+"""A value beyond its 95 % limits is one whose calibrated two-sided p is below this."""
 _FLOOR: Final = 1e-300
 
 
-@dataclass(frozen=True, slots=True)
 class Prediction:
-    """The next value as expected on `day`, before it is seen. Limits and `set_point` in the prior's unit, clipped to its ends;
-    `mean` and `sd` on the transformed scale. `mixture`: the predictive distribution itself."""
+    """The next value as expected on `day`, before it is seen; `n` earlier values over `span_days`.
 
-    day: float
-    n: int
-    lower95: float
-    upper95: float
-    lower99: float
-    upper99: float
-    set_point: float
-    mean: float
-    sd: float
-    prior_share: float
-    span_days: float
-    mixture: tuple[Component, ...]
+    Limits and `set_point` in the prior's unit, clipped to its ends; `mean` and `sd` on the transformed scale; `prior_share`: how much of
+    the trait's uncertainty is still the population's; `mixture`: the predictive distribution itself. The limits are worked out when first
+    asked for: a replay judges many values of which nobody looks at the limits.
+    """
+
+    def __init__(self, prior: Prior, at: Moved, day: float) -> None:
+        self._prior, self._at, self.day = prior, at, day
+        self.mixture: tuple[Component, ...] = mixture_of(prior, at)
+        self.n = at.n
+        self.span_days = at.last - at.first if at.n else 0.0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Prediction) and (self._at, self.day, self.mixture) == (other._at, other.day, other.mixture)
+
+    def __hash__(self) -> int:
+        return hash((self.day, self.n, self.mixture))
+
+    @cached_property
+    def _moments(self) -> tuple[float, float]:
+        return moments(self._prior, self._at)
+
+    @cached_property
+    def _limits(self) -> tuple[float, ...]:
+        """99 and 95 % below, 95 and 99 % above."""
+        back = self._prior.transform.back
+        return tuple([_clipped(self._prior, back(limit)) for limit in limits(self.mixture, self._prior.levels.scores, *self._moments)])
+
+    @property
+    def lower99(self) -> float:
+        return self._limits[0]
+
+    @property
+    def lower95(self) -> float:
+        return self._limits[1]
+
+    @property
+    def upper95(self) -> float:
+        return self._limits[2]
+
+    @property
+    def upper99(self) -> float:
+        return self._limits[3]
+
+    @property
+    def mean(self) -> float:
+        return self._moments[0]
+
+    @property
+    def sd(self) -> float:
+        return self._moments[1]
+
+    @property
+    def set_point(self) -> float:
+        return _clipped(self._prior, self._prior.transform.back(self.mean))
+
+    @property
+    def prior_share(self) -> float:
+        trait, at = self._prior.grid.trait, self._at
+        return min(1.0, sum(map(mul, at.weight, at.paa)) / trait) if trait else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """One value judged by the earlier ones alone.
+    """One value judged by the earlier ones alone; `expected` is what they made likely.
 
-    `n` earlier values over `span_days`; limits in the prior's unit; `set_point` the expected value; `z` and `p` (two-sided) from the
-    calibrated PIT; `p_real_change`: that the level now differs from the anchored baseline by more than the MCID (0 before there is
-    an anchor); `prior_share`: how much of the trait's uncertainty is still the population's; `critical`: "low", "high" or None;
-    `outside95`: beyond the 95 % limits, the good end of a scale apart; `reasons`: detectors raised; `log_score`: log predictive
-    density on the transformed scale.
+    `z` and `p` (two-sided) from the calibrated PIT; `p_real_change`: that the level now differs from the anchored baseline by more than
+    the MCID (0 before there is an anchor); `critical`: "low", "high" or None; `outside95`: beyond the 95 % limits, the good end of a
+    scale apart; `reasons`: detectors raised; `log_score`: log predictive density on the transformed scale.
     """
 
-    day: float
+    expected: Prediction
     value: float
-    n: int
-    lower95: float
-    upper95: float
-    lower99: float
-    upper99: float
     z: float
     p: float
-    set_point: float
     p_gross_error: float
     p_real_change: float
     alert: bool
     reasons: tuple[str, ...]
     outside95: bool
-    prior_share: float
-    span_days: float
     critical: str | None
-    method: str
-    version: str
     log_score: float
+    method: str = METHOD
+    version: str = VERSION
+
+    @property
+    def day(self) -> float:
+        return self.expected.day
+
+    @property
+    def n(self) -> int:
+        """How many earlier values it rests on."""
+        return self.expected.n
+
+    @property
+    def lower95(self) -> float:
+        return self.expected.lower95
+
+    @property
+    def upper95(self) -> float:
+        return self.expected.upper95
+
+    @property
+    def lower99(self) -> float:
+        return self.expected.lower99
+
+    @property
+    def upper99(self) -> float:
+        return self.expected.upper99
+
+    @property
+    def set_point(self) -> float:
+        """The expected value."""
+        return self.expected.set_point
+
+    @property
+    def prior_share(self) -> float:
+        return self.expected.prior_share
+
+    @property
+    def span_days(self) -> float:
+        return self.expected.span_days
 
 
 def start(prior: Prior) -> State:
@@ -88,7 +164,7 @@ def predict(prior: Prior, state: State, day: float) -> Prediction:
 
     Errors: ValueError for a day before the last value's, or not a number.
     """
-    return _predict(prior, moved(prior, state, day), day)
+    return Prediction(prior, moved(prior, state, day), day)
 
 
 def step(prior: Prior, state: State, day: float, value: float, budget: float = BUDGET) -> tuple[Judgement, State]:
@@ -99,7 +175,7 @@ def step(prior: Prior, state: State, day: float, value: float, budget: float = B
     if not prior.transform.accepts(value):
         raise ValueError(f"{prior.measure}: the value lies outside what this measure can take")
     at = moved(prior, state, day)
-    expected = _predict(prior, at, day)
+    expected = Prediction(prior, at, day)
     value = float(value)
     y = prior.transform.forward(value)
     below, above = prior.levels.calibrated(*tails(expected.mixture, y))
@@ -117,19 +193,6 @@ def replay(prior: Prior, series: Iterable[tuple[float, float]]) -> tuple[list[Ju
         judgement, state = step(prior, state, day, value)
         found.append(judgement)
     return found, state
-
-
-def _predict(prior: Prior, at: Moved, day: float) -> Prediction:
-    mixture = mixture_of(prior, at)
-    mean, sd = moments(prior, at)
-    lower99, lower95, upper95, upper99 = limits(mixture, prior.levels.scores, mean, sd)
-    back, trait = prior.transform.back, prior.grid.trait
-    share = sum(w * each for w, each in zip(at.weight, at.paa, strict=True)) / trait if trait else 0.0
-    shown = [_clipped(prior, back(limit)) for limit in (lower95, upper95, lower99, upper99)]
-    span = at.last - at.first if at.n else 0.0
-    return Prediction(
-        day, at.n, shown[0], shown[1], shown[2], shown[3], _clipped(prior, back(mean)), mean, sd, min(1.0, share), span, mixture
-    )  # fmt: skip
 
 
 def _clipped(prior: Prior, value: float) -> float:
@@ -179,13 +242,8 @@ class _Verdict:
         expected, value = self.expected, self.value
         critical = self.prior.critical.side(value) if self.prior.critical else None
         return Judgement(
-            day=expected.day, value=value, n=expected.n,
-            lower95=expected.lower95, upper95=expected.upper95, lower99=expected.lower99, upper99=expected.upper99,
-            z=self.z, p=self.p, set_point=expected.set_point, p_gross_error=new.gross, p_real_change=sure,
-            alert=alert or critical is not None, reasons=("critical", *reasons) if critical else reasons,
-            outside95=(value < expected.lower95 or value > expected.upper95) and not self._tame(),
-            prior_share=expected.prior_share, span_days=expected.span_days, critical=critical,
-            method=METHOD, version=VERSION, log_score=new.log_score,
+            expected, value, self.z, self.p, new.gross, sure, alert or critical is not None,
+            ("critical", *reasons) if critical else reasons, self.p < OUTSIDE and not self._tame(), critical, new.log_score,
         )  # fmt: skip
 
 

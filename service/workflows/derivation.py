@@ -68,6 +68,12 @@ def _measured(house: "House", ref: str, observation: Json, received: int) -> Eve
     return Event(found.measure, ref, at, text, found.value, observation)
 
 
+def speaks(told: Told) -> bool:
+    """Whether content stands on a value: on every answer, and on a plain value that is out of the person's ordinary."""
+    judgement = told.judgement
+    return told.entry.source.startswith("QuestionnaireResponse/") or (judgement is not None and (judgement.outside95 or bool(judgement.reasons)))
+
+
 def content(house: "House", person: str, event: Event, told: Told) -> list[Json]:
     """The resources that stand on this value."""
     return _of_answer(house, person, event, told) if event.scored else _of_value(house, person, event, told)
@@ -88,7 +94,7 @@ def _of_answer(house: "House", person: str, event: Event, told: Told) -> list[Js
 
 def _of_value(house: "House", person: str, event: Event, told: Told) -> list[Json]:
     prior, judgement = house.knowledge.priors.get(event.measure), told.judgement
-    if prior is None or judgement is None or not (judgement.outside95 or judgement.reasons):
+    if prior is None or judgement is None or not speaks(told):
         return []
     return [deviation(prior, judgement, event.source, person, event.text, iso(told.entry.received))]
 

@@ -18,7 +18,7 @@ DAY_US = 86_400_000_000
 class Entry:
     """One value. `at`, `received`: microseconds UTC; `value` None when the answer could not be scored.
 
-    `derived`: the refs that were made from it; `digest`: of their content, to leave unchanged ones alone.
+    `derived`: the refs that were made from it; `digest`: of their content, to leave unchanged ones alone; `kept`: it stands in the store.
     """
 
     at: int
@@ -27,6 +27,7 @@ class Entry:
     value: float | None
     derived: tuple[str, ...] = ()
     digest: str = ""
+    kept: bool = False
 
     @property
     def rank(self) -> tuple[int, bool, int, str]:
@@ -43,7 +44,7 @@ def reading_of(person: str, measure: str, entry: Entry) -> Reading:
 def entry_of(reading: Reading) -> Entry:
     """The value of one row."""
     more = orjson.loads(reading.body)
-    return Entry(reading.at, reading.source, reading.received, reading.value if more["scored"] else None, tuple(more["derived"]), more["digest"])
+    return Entry(reading.at, reading.source, reading.received, reading.value if more["scored"] else None, tuple(more["derived"]), more["digest"], True)
 
 
 @dataclass(slots=True)

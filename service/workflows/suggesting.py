@@ -126,10 +126,12 @@ class Suggesting:
         """Evaluate the rules that what happened concerns."""
         if not self._moved and not self._prescribing.changed:
             return
-        facts = self._all_facts()
-        for rule in self._knowledge.rules:
-            if self._concerns(rule):
-                self._evaluate(rule, facts)
+        concerned = [rule for rule in self._knowledge.rules if self._concerns(rule)]
+        if concerned or self._telling.derived:
+            self._labels = [label for _, row in self._story.all("latest") for label in row["security"]]
+        facts = self._all_facts() if concerned else {}
+        for rule in concerned:
+            self._evaluate(rule, facts)
         self._provenance()
 
     def _concerns(self, rule: Rule) -> bool:
@@ -142,7 +144,6 @@ class Suggesting:
         for series, row in self._story.all("latest"):
             found |= {name: FactValue(value, tuple(refs), as_of) for name, (value, refs, as_of) in row["facts"].items()}
             found |= collect.age_fact(series, row["at"], self._telling.now)
-            self._labels += row["security"]
         medicines = self._prescribing.medicines
         by_id = self._knowledge.drugs.by_id
         found |= collect.medicine_facts(medicines, lambda drug: by_id[drug].group if drug in by_id else None, iso(self._telling.now))

@@ -13,7 +13,7 @@ import orjson
 from mappings.vocabulary import Json
 from service.store.unit import Reading, Unit, Write
 from service.workflows.change import Change, Requester
-from service.workflows.derivation import Event, content, event_of
+from service.workflows.derivation import Event, content, event_of, speaks
 from service.workflows.prescribing import Prescribing
 from service.workflows.pushing import pushes
 from service.workflows.series import Entry, Series, Told, reading_of
@@ -36,6 +36,7 @@ class Telling:
         self._touched: set[str] = set()
         self._removed: list[Reading] = []
         self._series: dict[str, Series] = {}
+        self._settled: dict[str, tuple[list[Told], set[str]]] = {}
         self._bodies: dict[str, Json] = {}
         self.changes: list[Change] = []
         self.push_refs: dict[str, bool] = {}
@@ -74,9 +75,22 @@ class Telling:
             self._series[measure] = Series(measure, self.house.knowledge.priors.get(measure), self.story.raw("state", measure))
         return self._series[measure]
 
-    def load(self, measure: str, entries: Sequence[Entry], bodies: dict[str, Json]) -> None:
-        """Hand over the stored values of a measure and the resources that a replay touches."""
-        self._series_of(measure).load(entries)
+    def settle(self, measure: str, entries: Sequence[Entry] | None = None) -> set[str]:
+        """Put the values of this use case among the stored ones (`entries`, where the series is replayed) and judge again what they move.
+        Answers the refs of the resources that are needed to tell it: sources that content stands on, and what stood on them."""
+        series = self._series_of(measure)
+        if entries is not None:
+            series.load(entries)
+        gone = [series.remove(reading.source) for reading in self._removed if reading.measure == measure]
+        for event in sorted((event for event in self._events if event.measure == measure), key=lambda event: event.at):
+            series.place(Entry(event.at, event.source, self.now, event.value))
+        told = series.settle()
+        stood = {ref for entry in (*gone, *(each.entry for each in told)) if entry is not None for ref in entry.derived}
+        self._settled[measure] = (told, stood)
+        return stood | {each.entry.source for each in told if each.newest or each.entry.derived or speaks(each)}
+
+    def load(self, bodies: dict[str, Json]) -> None:
+        """Hand over the resources that were asked for."""
         self._bodies = bodies | self._bodies
 
     def tell(self) -> None:
@@ -90,19 +104,14 @@ class Telling:
         suggesting.settle()
 
     def _tell_measure(self, measure: str, suggesting: Suggesting) -> None:
-        series, made, dropped = self._series_of(measure), set[str](), set[str]()
-        for reading in self._removed:
-            if reading.measure == measure:
-                gone = series.remove(reading.source)
-                dropped |= set(gone.derived) if gone else set()
-        for event in sorted((event for event in self._events if event.measure == measure), key=lambda event: event.at):
-            series.place(Entry(event.at, event.source, self.now, event.value))
-        told = series.settle()
+        if measure not in self._settled:
+            self.settle(measure)
+        series, (told, stood) = self._series_of(measure), self._settled[measure]
+        made: set[str] = set()
         for each in told:
-            dropped |= set(each.entry.derived)
             self._derive(measure, each)
             made |= set(each.entry.derived)
-        for ref in sorted(dropped - made):
+        for ref in sorted(stood - made):
             self._withdraw(ref)
         self.story.put_raw("state", measure, series.dump())
         newest = told[-1] if told else None
@@ -130,12 +139,14 @@ class Telling:
     def _derive(self, measure: str, told: Told) -> None:
         """Make the content that stands on one value; unchanged content is left alone."""
         entry = told.entry
-        event = None if told.shadowed else self._event(entry)
-        if event is None and not told.shadowed:
+        event = self._event(entry) if not told.shadowed and speaks(told) else None
+        if event is None and not told.shadowed and speaks(told):
             return
         resources = content(self.house, self.story.person, event, told) if event is not None else []
         digest = _digest(resources)
         derived = tuple(f"{resource['resourceType']}/{resource['id']}" for resource in resources)
+        if entry.kept and (derived, digest) == (entry.derived, entry.digest):
+            return
         if digest != entry.digest or not entry.digest:
             for ref, resource in zip(derived, resources, strict=True):
                 self.put(ref, resource, event.security if event else [])

@@ -29,15 +29,12 @@ async def earlier_readings(store: Any, changes: Sequence[Change]) -> list[Readin
 
 
 async def load_series(house: "House", telling: Telling, before: Sequence[Reading]) -> None:
-    """For each measure that cannot simply be appended to: all its values, and the resources from the first change on."""
-    for measure, since in telling.replays(before).items():
+    """For each measure that cannot simply be appended to: all its values, then the resources that its replay needs."""
+    needed: set[str] = set()
+    for measure in telling.replays(before):
         rows = await house.store.fetch(
             f"SELECT {_COLUMNS} FROM reading WHERE person = $1 AND measure = $2 ORDER BY at, received, source", (telling.story.person, measure)
         )
-        entries = [entry_of(_reading(row)) for row in rows]
-        later = [entry for entry in entries if entry.at >= since]
-        previous = [entry for entry in entries if entry.at < since][-1:]
-        refs = {entry.source for entry in [*previous, *later]} | {ref for entry in later for ref in entry.derived}
-        stored = await house.store.read_many(sorted(refs)) if refs else {}
-        bodies = {ref: house.parse_stored(found.body) for ref, found in stored.items() if not found.deleted}
-        telling.load(measure, entries, bodies)
+        needed |= telling.settle(measure, [entry_of(_reading(row)) for row in rows])
+    stored = await house.store.read_many(sorted(needed)) if needed else {}
+    telling.load({ref: house.parse_stored(found.body) for ref, found in stored.items() if not found.deleted})
