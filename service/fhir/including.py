@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from service.errors import Refusal
 from service.fhir.call import Call
-from service.search.lookups import param_in
+from service.search.lookups import param_in, param_of
 from service.search.query import Include, Query
 from service.store.unit import Stored
 
@@ -51,21 +51,22 @@ def _marks(count: int, first: int) -> str:
 
 async def _pointed(call: Call, include: Include, matches: Sequence[Stored]) -> list[str]:
     """The targets of a reference parameter of the matches."""
-    param, led = _source(call, include)
-    sql = f"SELECT DISTINCT i.target FROM idx_reference i WHERE {param} AND i.rid IN ({_marks(len(matches), 1)}) ORDER BY 1"
+    numbers, led = _source(call, include)
+    sql = f"SELECT DISTINCT i.target FROM idx_reference i WHERE {param_of('i', numbers)} AND i.rid IN ({_marks(len(matches), 1)}) ORDER BY 1"
     rows = await call.house.store.fetch(sql, tuple(stored.rid for stored in matches))
     return [row[0] for row in rows if all(row[0].startswith(target + "/") for target in (include.target, led) if target)]
 
 
 async def _pointing(call: Call, include: Include, matches: Sequence[Stored]) -> list[str]:
     """The resources whose reference parameter points at a match."""
-    param, led = _source(call, include)
+    numbers, led = _source(call, include)
     refs = [stored.ref for stored in matches if led is None or stored.ref.startswith(led + "/")]
-    sql = f"SELECT r.ref FROM idx_reference i CROSS JOIN resource r WHERE {param} AND i.target IN ({_marks(len(refs), 1)}) AND r.rid = i.rid ORDER BY r.rid"
+    targets = f"i.target IN ({_marks(len(refs), 1)})"
+    sql = f"SELECT r.ref FROM idx_reference i CROSS JOIN resource r WHERE {param_in('i', numbers)} AND {targets} AND r.rid = i.rid ORDER BY r.rid"
     return [row[0] for row in await call.house.store.fetch(sql, tuple(refs))] if refs else []
 
 
-def _source(call: Call, include: Include) -> tuple[str, str | None]:
-    """The condition on the rows of an include's parameter, and the type they must lead to."""
+def _source(call: Call, include: Include) -> tuple[list[int], str | None]:
+    """Where the rows of an include's parameter stand, and the type they must lead to."""
     sources = call.house.searcher.sources
-    return param_in("i", sources.numbers(include.source, include.name)), sources.of(include.source, include.name).target
+    return sources.numbers(include.source, include.name), sources.of(include.source, include.name).target

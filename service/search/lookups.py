@@ -35,11 +35,12 @@ class Weight(IntEnum):
 
 
 class Row(NamedTuple):
-    """A resource in a statement: SQL for its rid, ref and updated."""
+    """A resource in a statement: SQL for its rid, ref, updated and whom it is about."""
 
     rid: str
     ref: str
     updated: str
+    person: str = ""
 
 
 class Drive(NamedTuple):
@@ -79,7 +80,7 @@ class Rows:
         a, where = self._alias, self._where()
         if not self.is_equal:
             # the rows of one resource are few: a range must not tempt the database to another index than that of rid
-            where = re.sub(rf"\b{a}\.(?:low|high)\b", r"(\g<0> + 0)", re.sub(rf"\b{a}\.(?:folded|uri|target|code)\b", r"(\g<0> || '')", where))
+            where = re.sub(rf"\b{a}\.(?:param|low|high)\b", r"(\g<0> + 0)", re.sub(rf"\b{a}\.(?:folded|uri|target|code)\b", r"(\g<0> || '')", where))
         return f"EXISTS (SELECT 1 FROM {self._table} {a} WHERE {a}.rid = {row.rid} AND {where}{self._fence})"
 
     def drives(self) -> Sequence[Drive]:
@@ -176,14 +177,19 @@ class Chain:
 
     weight = Weight.FAR
 
-    def __init__(self, numbers: Sequence[int], landing: Landing, bind: Binder, fence: str) -> None:
-        self._landing, self._fence, self._i, self._p = landing, fence, bind.alias(), bind.alias()
+    def __init__(self, numbers: Sequence[int], is_person: bool, landing: Landing, bind: Binder, fence: str) -> None:
+        self._landing, self._fence, self._i, self._p, self._numbers = landing, fence, bind.alias(), bind.alias(), numbers
+        self._is_person = is_person and landing.kind == "Patient"
         self._param = param_in(self._i, numbers)
 
     def probe(self, row: Row) -> str:
         i, p = self._i, self._p
         there = f"{p}.ref = {i}.target AND {self._landing.condition(p)} AND {self._landing.lookup.probe(_row(p))}"
-        return f"EXISTS (SELECT 1 FROM idx_reference {i} CROSS JOIN resource {p} WHERE {i}.rid = {row.rid} AND {self._param} AND {there}{self._fence})"
+        if self._is_person and row.person:
+            there = there.replace(f"{i}.target", row.person)
+            return f"EXISTS (SELECT 1 FROM resource {p} WHERE {there}{self._fence})"
+        param = param_of(i, self._numbers)
+        return f"EXISTS (SELECT 1 FROM idx_reference {i} CROSS JOIN resource {p} WHERE {i}.rid = {row.rid} AND {param} AND {there}{self._fence})"
 
     def drives(self) -> Sequence[Drive]:
         i, p = self._i, self._p
@@ -224,8 +230,13 @@ def param_in(alias: str, numbers: Sequence[int]) -> str:
     return f"{alias}.param = {numbers[0]}" if len(numbers) == 1 else f"{alias}.param IN ({', '.join(map(str, numbers))})"
 
 
+def param_of(alias: str, numbers: Sequence[int]) -> str:
+    """The same for the rows of one resource, which are few: the database must go by rid and not by an index of the parameter."""
+    return param_in(alias, numbers).replace(f"{alias}.param", f"({alias}.param + 0)")
+
+
 def _row(alias: str) -> Row:
-    return Row(f"{alias}.rid", f"{alias}.ref", f"{alias}.updated")
+    return Row(f"{alias}.rid", f"{alias}.ref", f"{alias}.updated", f"{alias}.person")
 
 
 def _of_kind(alias: str, kind: str) -> str:
@@ -342,7 +353,8 @@ class Lookups:
                 found.append(Reverse(kind, self._sources.numbers(hop.kind, hop.via), landing, self._bind, self.fence))
             else:
                 name = criterion.name.partition(".")[0].partition(":")[0]
-                found.append(Chain(self._sources.numbers(kind, name), landing, self._bind, self.fence))
+                numbers = self._sources.numbers(kind, name)
+                found.append(Chain(numbers, numbers == self._sources.person(kind), landing, self._bind, self.fence))
         return AnyOf(found)
 
     def _landing(self, hop: Hop) -> Landing:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from service.errors import Kind, Refusal
-from service.search.lookups import TABLES, param_in
+from service.search.lookups import TABLES, param_of
 from service.search.predicates import Binder
 from service.search.query import Known, Query
 from service.search.sources import Sources
@@ -40,7 +40,7 @@ class SortKey(NamedTuple):
         if self.own:
             return f"r.{self.own}"
         end = "max" if self.descending else "min"
-        return f"COALESCE((SELECT {end}(s.{self.column}) FROM {self.table} s WHERE s.rid = r.rid AND {param_in('s', self.numbers)}), {self.missing})"
+        return f"COALESCE((SELECT {end}(s.{self.column}) FROM {self.table} s WHERE s.rid = r.rid AND {param_of('s', self.numbers)}), {self.missing})"
 
 
 def sort_key(kind: str, name: str, descending: bool, known: Known, sources: Sources) -> SortKey:

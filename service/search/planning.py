@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from service.errors import Kind, Refusal
-from service.search.lookups import Drive, Lookup, Lookups, Row, Rows, Weight, param_in
+from service.search.lookups import Drive, Lookup, Lookups, Row, Rows, Weight, param_in, param_of
 from service.search.paging import Cursors, SortKey, after, sort_key
 from service.search.predicates import Binder, Ground
 from service.search.query import Criterion, Grounds, Known, Query, Reaching, understand
@@ -22,8 +22,8 @@ _COLUMNS = "r.ref, r.version, r.updated, r.deleted, r.person, r.body"
 """After the rid, which is the one that the driving table is ordered by: SQLite does not see that another is equal."""
 _WIDTH = 7
 _JOINED = " CROSS JOIN resource r"
-_ROW = Row("r.rid", "r.ref", "r.updated")
-RARE = {Weight.ORDERED: 1000, Weight.RANGE: 1000, Weight.FAR: 200}
+_ROW = Row("r.rid", "r.ref", "r.updated", "r.person")
+RARE = {Weight.ORDERED: 300, Weight.RANGE: 300, Weight.FAR: 100}
 """Up to how many rows a criterion counts as rare, and drives."""
 
 
@@ -248,7 +248,7 @@ class _Plan:
         key = self.keys[0]
         picks = [key.missing if not number else other.pick() for number, other in enumerate(self.keys)]
         names = "".join(f", {pick} AS k{number}" for number, pick in enumerate(picks))
-        none = f"NOT EXISTS (SELECT 1 FROM {key.table} s WHERE s.rid = r.rid AND {param_in('s', key.numbers)})"
+        none = f"NOT EXISTS (SELECT 1 FROM {key.table} s WHERE s.rid = r.rid AND {param_of('s', key.numbers)})"
         behind = self._after(picks, "r.rid")
         return self._statement([self._select(part, names, none, behind) for part in self._walked()])
 
@@ -298,4 +298,4 @@ def _rids(drives: Sequence[Drive]) -> str:
 def _least(key: SortKey, a: str) -> str:
     """That no other row of the resource comes before this one (of equal ones either may stand)."""
     side = ">" if key.descending else "<"
-    return f"NOT EXISTS (SELECT 1 FROM {key.table} s WHERE s.rid = {a}.rid AND {param_in('s', key.numbers)} AND s.{key.column} {side} {a}.{key.column})"
+    return f"NOT EXISTS (SELECT 1 FROM {key.table} s WHERE s.rid = {a}.rid AND {param_of('s', key.numbers)} AND s.{key.column} {side} {a}.{key.column})"
