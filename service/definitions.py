@@ -10,6 +10,7 @@ from mappings.knowledge import KnowledgeError
 from mappings.r4 import structures
 from mappings.r4.extract import extractors
 from mappings.r4.search_parameters import compile_parameters
+from mappings.r4.ucum import Unit, table
 from mappings.r4.validate import Validator
 from service.knowledge import BrokenKnowledge, Knowledge
 from service.search.sources import indexed
@@ -23,6 +24,7 @@ class Definitions(NamedTuple):
     extractors: Mapping[str, Any]
     types: Types
     capability: Mapping[str, Any]
+    units: Mapping[str, Unit]
 
 
 def read_definition(name: str) -> Any:
@@ -60,4 +62,4 @@ def compile_definitions(knowledge: Knowledge) -> Definitions:
         raise BrokenKnowledge(_findings(knowledge, listed, built, kept) or [problem.message]) from None
     parameters = {kind: {each.name: each for each in own if each.type != "special"} for kind, own in compiled.items()}
     validator = Validator(built, (*kept, "Parameters", "OperationOutcome"))
-    return Definitions(validator, extractors(indexed(compiled), built), Types(declared, parameters), declared)
+    return Definitions(validator, extractors(indexed(compiled), built), Types(declared, parameters), declared, table(read_definition("units.json")))

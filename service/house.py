@@ -20,6 +20,7 @@ from service.registry import Issuer, Registry
 from service.search.indexing import Indexer
 from service.search.planning import Searcher
 from service.search.totals import Totals
+from service.search.units import Units
 from service.settings import Settings
 from service.store.numbers import param_number, system_number
 from service.store.opening import Store
@@ -113,7 +114,7 @@ def assemble(settings: Settings, knowledge: Knowledge, definitions: Definitions,
     base, types = settings.fhir_base, definitions.types
     links = Links(registry)
     parameters = {name: kept.parameters for name, kept in types.kept.items()}
-    searcher = Searcher(parameters, base, store.dialect, settings.secret_bytes)
+    searcher = Searcher(parameters, base, store.dialect, settings.secret_bytes, Units(definitions.units))
     house = House(
         settings=settings, knowledge=knowledge, store=store, types=types, validator=definitions.validator,
         indexer=Indexer(definitions.extractors, parameters, base), searcher=searcher, totals=Totals(store, searcher),

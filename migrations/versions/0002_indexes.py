@@ -13,6 +13,8 @@ depends_on = None
 
 _OPEN = 1 << 62
 """`dates.END`: an open end; its negative an open start."""
+_UCUM = 7457224398719259138
+"""`service.store.numbers.system_number` of http://unitsofmeasure.org."""
 
 
 def upgrade() -> None:
@@ -30,6 +32,9 @@ def upgrade() -> None:
     op.create_index("idx_date_high", "idx_date", ["param", "high", "low", "rid"])
     closed = sa.text(f"high < {_OPEN} AND low > {-_OPEN}")
     op.create_index("idx_date_width", "idx_date", ["param", sa.text("(high - low)")], postgresql_where=closed, sqlite_where=closed)
+    # the UCUM codes that stored quantities have: a search in one unit asks for the others of its dimension
+    op.create_table("unit", sa.Column("code", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), primary_key=True))
+    op.execute(f"INSERT INTO unit (code) SELECT DISTINCT code FROM idx_quantity WHERE system = {_UCUM} AND code <> ''")
     # few quantities are ranges; those that are must be found by their upper end too
     wide = sa.text("high > low")
     op.create_index("idx_quantity_wide", "idx_quantity", ["param", "high"], postgresql_where=wide, sqlite_where=wide)

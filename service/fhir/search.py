@@ -58,6 +58,9 @@ async def _search(call: Call, raw: bytes) -> Answer:
     if confined:
         _confine(call, query)
     _check_includes(query, call)
+    asked = query.units()
+    if asked:
+        await house.searcher.units.look(house.store, asked)
     body = await found(call, query, reach)
     await house.audit.seen(call, "search-type", kind, None, reach.person)
     return Answer(200, body, [FHIR_JSON])

@@ -54,9 +54,9 @@ class _Part(NamedTuple):
 class Searcher:
     """Plans searches. `parameters`: type -> name -> parameter."""
 
-    def __init__(self, parameters: Mapping[str, Mapping[str, Known]], base: str, dialect: str, secret: bytes, units: Units | None = None) -> None:
+    def __init__(self, parameters: Mapping[str, Mapping[str, Known]], base: str, dialect: str, secret: bytes, units: Units) -> None:
         self._parameters, self.sources = parameters, Sources(parameters)
-        self.units = units or Units()
+        self.units = units
         self._ground = Ground(base, dialect, self.units)
         self.cursors = Cursors(secret)
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from service.errors import Kind, Refusal
 from service.references import local
 from service.search.query import Criterion
-from service.search.units import Units
+from service.search.units import UCUM, Units
 from service.search.values import date_range, fold, number_range, split_parts, split_prefix, unescape
 from service.store.numbers import system_number
 
@@ -160,9 +160,6 @@ def _quantity(criterion: Criterion, value: str, a: str, bind: Binder, units: Uni
         for stretch in _stretches(prefix, each, a, bind)
     ]
     return Match(f"({' OR '.join(f'({stretch})' for stretch in stretches)})", False, tuple(stretches))
-
-
-UCUM = "http://unitsofmeasure.org"
 
 
 

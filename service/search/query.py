@@ -1,13 +1,14 @@
 """Query text as criteria: names, modifiers and alternatives, checked against the type's parameters."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote_to_bytes
 
 from service.errors import Kind, Refusal
 from service.search import composites
-from service.search.values import split_or
+from service.search.units import UCUM
+from service.search.values import split_composite, split_or, unescape
 
 MODIFIERS = {
     "token": {"not", "missing", "text", "of-type"},
@@ -90,6 +91,19 @@ class Query:
     cursor: str | None = None
     used: list[tuple[str, str]] = field(default_factory=list)
     ignored: list[Refusal] = field(default_factory=list)
+
+    def units(self) -> list[str]:
+        """The UCUM codes that it asks for, at any depth."""
+        return [code for criterion in self.criteria for code in _units(criterion)]
+
+
+def _units(criterion: Criterion) -> Iterator[str]:
+    for hop in criterion.hops:
+        yield from _units(hop.criterion)
+    for value in criterion.values if not criterion.hops else ():
+        _, mark, code = value.partition(f"{UCUM}|")
+        if mark and code:
+            yield unescape(split_composite(code)[0])
 
 
 def pairs(raw: bytes) -> list[tuple[str, str]]:

@@ -56,6 +56,7 @@ _INSERTS: dict[str, tuple[str, str]] = {
     "person": ("ref, version", "text,int"),
     "story": ("person, kind, key, body", "text,text,text,bytea"),
     "reading": ("person, measure, at, source, received, value, body", "text,text,bigint,text,bigint,float8,bytea"),
+    "unit": ("code", "text"),
     "tally": ("kind, slot, live, changes", "int,int,bigint,bigint"),
     "outbox": (
         "id, ehr, ref, version, safety, status, due, attempts, unknown, lease, created, settled, reason",
@@ -67,6 +68,7 @@ _INSERTS: dict[str, tuple[str, str]] = {
     ),
 }
 _UPSERT = {
+    "unit": " ON CONFLICT DO NOTHING",
     "tally": " ON CONFLICT (kind, slot) DO UPDATE SET live = tally.live + excluded.live, changes = tally.changes + excluded.changes",
     "person": " ON CONFLICT (ref) DO NOTHING",
     "story": " ON CONFLICT (person, kind, key) DO UPDATE SET body = excluded.body",
@@ -118,6 +120,7 @@ def _tables(rows: Rows, slot: int) -> dict[str, Sequence[tuple[Any, ...]]]:
         "outbox": rows.pushes,
         "audit": rows.audits,
         "tally": rows.tallied(slot),
+        "unit": [(code,) for code in sorted(rows.units)],
     }
 
 
@@ -150,6 +153,7 @@ class PostgresStore:
     def __init__(self, pool: asyncpg.Pool, writing: asyncpg.Pool, mint: RidMint, statement_timeout_s: float) -> None:
         self.pool, self._writing, self.mint, self._timeout = pool, writing, mint, statement_timeout_s
         self.writer = GroupWriter(self._commit_group)
+        self._units: set[str] = set()
         self._reads: Coalescer[Stored] = Coalescer(self._read_many)
         self._stories: Coalescer[list[tuple[str, str, bytes]]] = Coalescer(self._stories_of)
 
@@ -220,7 +224,7 @@ class PostgresStore:
         """One transaction for the group; when the database refuses it as a whole, each unit alone."""
         try:
             async with self._writing.acquire() as connection:
-                return await self._in_transaction(connection, units)
+                return await self._forgetting(self._in_transaction(connection, units))
         except (asyncpg.IntegrityConstraintViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.DataError) as error:
             if len(units) == 1:
                 return [error if isinstance(error, asyncpg.DataError) else Unavailable()]
@@ -245,8 +249,11 @@ class PostgresStore:
         outcomes: list[Outcome] = [decide(unit, found, now, self.mint) for unit in units]
         winners = [unit for unit, outcome in zip(units, outcomes, strict=True) if outcome is None]
         rows = collect(winners, now, self.mint)
+        fresh = rows.units - self._units
+        rows.units = fresh
         await self._clear(connection, rows)
         await self._put(connection, rows)
+        self._units |= fresh
         return outcomes
 
     async def _put(self, connection: Any, rows: Rows) -> None:
@@ -284,7 +291,12 @@ class PostgresStore:
 
     async def _commit_guarded(self, unit: Unit) -> Unit:
         """A conditional write: an advisory lock on type and criteria first, then the search, then the unit, in one transaction."""
-        async with self._writing.acquire() as connection, connection.transaction():
+        async with self._writing.acquire() as connection:
+            await self._forgetting(self._guarded_in(connection, unit))
+        return unit
+
+    async def _guarded_in(self, connection: Any, unit: Unit) -> None:
+        async with connection.transaction():
             for lock in sorted({guard.lock for guard in unit.guards}):
                 await connection.execute("SELECT pg_advisory_xact_lock($1)", _lock_number(lock))
             for guard in unit.guards:
@@ -294,7 +306,14 @@ class PostgresStore:
             outcome = (await self._store(connection, [unit]))[0]
             if outcome is not None:
                 raise outcome
-        return unit
+
+    async def _forgetting(self, work: Awaitable[Result]) -> Result:
+        """Run a transaction; when it fails, units that were added may have been undone: they are added once more."""
+        try:
+            return await work
+        except BaseException:
+            self._units.clear()
+            raise
 
     async def add_audits(self, audits: Sequence[Audit]) -> None:
         """Store audit rows that go with no unit (reads and refusals)."""

@@ -4,16 +4,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from service.store.numbers import system_number
 from service.store.unit import Unit, Write
 
 INDEX_TABLES = ("token", "string", "reference", "date", "quantity", "uri", "composite")
 Row = tuple[Any, ...]
+_UCUM = system_number("http://unitsofmeasure.org")
 
 
 @dataclass(slots=True)
 class Rows:
     """Rows of one group. `updated`: rids whose current row goes to history and whose index rows are made anew; `tally`: by kind, the change
-    of live resources and the number of writes."""
+    of live resources and the number of writes; `units`: the UCUM codes of its quantities."""
 
     inserted: list[Row] = field(default_factory=list)
     updated: dict[int, Row] = field(default_factory=dict)
@@ -28,6 +30,7 @@ class Rows:
     pushes: list[Row] = field(default_factory=list)
     audits: list[Row] = field(default_factory=list)
     tally: dict[int, list[int]] = field(default_factory=dict)
+    units: set[str] = field(default_factory=set)
 
     def add(self, unit: Unit, now: int, mint: Callable[[], int]) -> None:
         """Take in one decided unit."""
@@ -55,6 +58,8 @@ class Rows:
         if last and not write.deleted:
             for name, rows in zip(INDEX_TABLES, write.index, strict=True):
                 self.index[name] += [(*row, write.rid) for row in rows]
+            self.units.update(row[4] for row in write.index.quantity if row[3] == _UCUM and row[4])
+            self.units.update(row[3] for row in write.index.composite if row[6] == _UCUM and row[3])
 
     def _replace(self, write: Write, body: bytes) -> None:
         """A second version of one resource within a group sends the first, never stored as current, straight to history."""

@@ -32,6 +32,7 @@ _INSERTS = {
     "quantity": "INSERT INTO idx_quantity (param, low, high, system, code, rid) VALUES (?,?,?,?,?,?)",
     "uri": "INSERT INTO idx_uri (param, uri, rid) VALUES (?,?,?)",
     "composite": "INSERT INTO idx_composite (param, code, low, text, system, high, second, rid) VALUES (?,?,?,?,?,?,?,?)",
+    "unit": "INSERT OR IGNORE INTO unit (code) VALUES (?)",
     "tally": (
         "INSERT INTO tally (kind, slot, live, changes) VALUES (?,?,?,?) "
         "ON CONFLICT (kind, slot) DO UPDATE SET live = live + excluded.live, changes = changes + excluded.changes"
@@ -69,6 +70,7 @@ class SqliteStore:
         self._timeout = statement_timeout_s
         self._near = connect(path, read_only=True)
         self._write = connect(path, timeout_s=0)
+        self._units: set[str] = set()
         self._writing = ThreadPoolExecutor(1, "sqlite-writer")
         self._reading = ThreadPoolExecutor(_READERS, "sqlite-reader")
         self._readers: SimpleQueue[sqlite3.Connection] = SimpleQueue()
@@ -183,6 +185,7 @@ class SqliteStore:
     def _undo(self) -> None:
         if self._write.in_transaction:
             self._write.execute("ROLLBACK")
+        self._units.clear()  # what was added may have gone with it: it is added once more
 
     def _commit_in_thread(self, units: list[Unit]) -> list[Outcome]:
         try:
@@ -251,12 +254,14 @@ class SqliteStore:
             values = [(*row[1:], row[0]) for row in rows.updated.values()]
             many("UPDATE resource SET version = ?, updated = ?, deleted = ?, person = ?, body = ? WHERE rid = ?", values)
         by_table: dict[str, Sequence[Any]] = {
-            "resource": rows.inserted, "history": rows.passed, **rows.index, "outbox": rows.pushes, "audit": rows.audits, "tally": rows.tallied(self.mint.slot)
+            "resource": rows.inserted, "history": rows.passed, **rows.index, "outbox": rows.pushes, "audit": rows.audits, "tally": rows.tallied(self.mint.slot),
+            "unit": [(code,) for code in sorted(rows.units - self._units)],
         }  # fmt: skip
         for table, found in by_table.items():
             if found:
                 many(_INSERTS[table], found)
         self._put_story(rows, many)
+        self._units |= rows.units
 
     @staticmethod
     def _put_story(rows: Rows, many: Callable[..., Any]) -> None:
