@@ -58,11 +58,15 @@ _INSERTS: dict[str, tuple[str, str]] = {
         "id, at, action, interaction, status, kind, ref, person, client, agent, request, body",
         "bigint,bigint,text,text,int,text,text,text,text,text,text,bytea",
     ),
+    "import_source": ("ref, source, digest", "text,text,bytea"),
+    "import_progress": ("source, body", "text,bytea"),
 }
 _UPSERT = {
     "person": " ON CONFLICT (ref) DO NOTHING",
     "story": " ON CONFLICT (person, kind, key) DO UPDATE SET body = excluded.body",
     "reading": " ON CONFLICT (person, measure, at, source) DO UPDATE SET received = excluded.received, value = excluded.value, body = excluded.body",
+    "import_source": " ON CONFLICT (ref) DO UPDATE SET source = excluded.source, digest = excluded.digest",
+    "import_progress": " ON CONFLICT (source) DO UPDATE SET body = excluded.body",
 }
 
 
@@ -109,6 +113,8 @@ def _tables(rows: Rows) -> dict[str, Sequence[tuple[Any, ...]]]:
         "reading": list(rows.readings.values()),
         "outbox": rows.pushes,
         "audit": rows.audits,
+        "import_source": list(rows.imported.values()),
+        "import_progress": list(rows.progress.values()),
     }
 
 

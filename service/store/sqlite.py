@@ -258,6 +258,8 @@ class SqliteStore:
         many("DELETE FROM story WHERE person = ? AND kind = ? AND key = ?", list(rows.story_drops))
         many("INSERT OR REPLACE INTO story (person, kind, key, body) VALUES (?,?,?,?)", [(*key, body) for key, body in rows.story_puts.items()])
         many("INSERT OR REPLACE INTO reading (person, measure, at, source, received, value, body) VALUES (?,?,?,?,?,?,?)", list(rows.readings.values()))
+        many("INSERT OR REPLACE INTO import_source (ref, source, digest) VALUES (?,?,?)", list(rows.imported.values()))
+        many("INSERT OR REPLACE INTO import_progress (source, body) VALUES (?,?)", list(rows.progress.values()))
 
     async def add_audits(self, audits: Sequence[Audit]) -> None:
         """Store audit rows that go with no unit (reads and refusals)."""
