@@ -19,11 +19,11 @@ class Standing:
         self._house, self._asked, self._found = house, frozenset(asked), found or {}
 
     @classmethod
-    async def of(cls, house: "House", changes: list[Change]) -> "Standing":
-        """What these changes will ask for. A single one asks when it comes to it: its reads travel with those of other requests."""
+    async def of(cls, house: "House", changes: list[Change], more: Iterable[str] = ()) -> "Standing":
+        """What these changes will ask for, and `more`. A single one asks when it comes to it: its reads travel with those of other requests."""
         if len(changes) < 2:
             return cls(house)
-        refs = {ref for change in changes for ref in _refs(house, change)}
+        refs = {ref for change in changes for ref in _refs(house, change)} | {ref for ref in more if ref}
         return cls(house, refs, await house.store.read_many(sorted(refs)) if refs else {})
 
     async def read(self, ref: str) -> Stored | None:
