@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.commands.console import AsJson, fail, read_settings, show_one
+from service.commands.console import AsJson, fail, read_settings, show, show_one
 from service.settings import Settings, SettingsError
 from service.store.opening import SchemaOutdated
 from service.store.unit import Unavailable
@@ -140,6 +140,32 @@ async def _export(settings: Settings, wanted: Any, target: Any) -> dict[str, Any
     return report
 
 
+def reindex(
+    types: Annotated[list[str] | None, typer.Option("--type", help="this type, whether or not it lacks anything; may be repeated")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fill the search parameters of your own for resources that were stored before. Exit code 2 when it could not run."""
+    from service.bulk.files import CannotRun
+
+    try:
+        done = _in_house(lambda house: _reindex(house, types or []))
+    except CannotRun as error:
+        fail(str(error), CANNOT)
+    show(done if as_json else [each | {"filled": ", ".join(each["filled"])} for each in done], as_json, empty="every search parameter is filled")
+
+
+async def _reindex(house: "House", types: list[str]) -> list[dict[str, Any]]:
+    from service.bulk.reindexing import reindex, tasks
+    from service.bulk.report import Meter
+
+    done = []
+    for task in await tasks(house, types):
+        meter = Meter(f"reindex {task.kind}")
+        done.append(await reindex(house, task, meter.show))
+        meter.show(done[-1]["resources"], last=True)
+    return done
+
+
 def _in_house(work: Callable[["House"], Awaitable[Any]]) -> Any:
     """Run on everything the service has, with the resources of its knowledge files in place."""
     from service import shelf
@@ -152,6 +178,7 @@ def _in_house(work: Callable[["House"], Awaitable[Any]]) -> Any:
         house = await open_house(settings)
         try:
             await shelf.stock(house)
+            await house.filling.settle()
             gc.freeze()  # knowledge and definitions stay: looking through them again and again is a fifth of an import
             return await work(house)
         finally:

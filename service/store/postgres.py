@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ import asyncpg
 from service.store.clock import RidMint, now_us
 from service.store.coalescer import Coalescer
 from service.store.decision import Found, Standing, decide, persons_to_lock, refs_to_lock
+from service.store.refill import Wanted, on_server
 from service.store.rows import INDEX_TABLES, Rows, collect
 from service.store.unit import Audit, GuardFailed, Stored, Unavailable, Unit
 from service.store.writer import GroupWriter, Outcome
@@ -296,6 +297,14 @@ class PostgresStore:
         """Store audit rows that go with no unit (reads and refusals)."""
         columns = _INSERTS["audit"][0].split(", ")
         await self._guarded(lambda: self._writing.copy_records_to_table("audit", records=audits, columns=columns))
+
+    async def refill(self, wanted: Mapping[int, Wanted]) -> int:
+        """Bring index rows in step with the indexer; answers how many resources had others. See refill.py."""
+        return await self._guarded(lambda: self._refill(wanted))
+
+    async def _refill(self, wanted: Mapping[int, Wanted]) -> int:
+        async with self._writing.acquire() as connection, connection.transaction():
+            return await on_server(connection, wanted, {name: _INSERTS[f"idx_{name}"][0] for name in INDEX_TABLES})
 
     async def ready(self) -> float:
         """Seconds that the database took to answer. Errors: Unavailable."""

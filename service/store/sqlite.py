@@ -4,7 +4,7 @@ import asyncio
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from queue import SimpleQueue
@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from service.store.clock import RidMint, now_us
 from service.store.decision import Found, Standing, decide, persons_to_lock, refs_to_lock
+from service.store.refill import Wanted, on_file
 from service.store.rows import INDEX_TABLES, Rows, collect
 from service.store.unit import Audit, GuardFailed, Stored, Unavailable, Unit, stored_row
 from service.store.writer import GroupWriter, Outcome
@@ -269,6 +270,15 @@ class SqliteStore:
     def _audits_in_thread(self, audits: list[Audit]) -> None:
         with self._transaction():
             self._write.executemany(_INSERTS["audit"], audits)
+
+    async def refill(self, wanted: Mapping[int, Wanted]) -> int:
+        """Bring index rows in step with the indexer; answers how many resources had others. See refill.py."""
+        async with self._turn:
+            return await self._in_writer(self._refill_in_thread, wanted)
+
+    def _refill_in_thread(self, wanted: Mapping[int, Wanted]) -> int:
+        with self._transaction():
+            return on_file(self._write, wanted, _INSERTS)
 
     async def ready(self) -> float:
         """Seconds that the database took to answer. Errors: Unavailable."""
