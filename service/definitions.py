@@ -12,7 +12,7 @@ from mappings.r4.extract import extractors
 from mappings.r4.search_parameters import compile_parameters
 from mappings.r4.validate import Validator
 from service.knowledge import BrokenKnowledge, Knowledge
-from service.search.composites import is_derived
+from service.search.sources import indexed
 from service.types import Types
 
 
@@ -60,6 +60,4 @@ def compile_definitions(knowledge: Knowledge) -> Definitions:
         raise BrokenKnowledge(_findings(knowledge, listed, built, kept) or [problem.message]) from None
     parameters = {kind: {each.name: each for each in own if each.type != "special"} for kind, own in compiled.items()}
     validator = Validator(built, (*kept, "Parameters", "OperationOutcome"))
-    # composites of the whole resource are answered from their parts, and the combo- ones from their two siblings
-    indexed = {kind: tuple(each for each in own if each.type != "special" and not is_derived(each)) for kind, own in compiled.items()}
-    return Definitions(validator, extractors(indexed, built), Types(declared, parameters), declared)
+    return Definitions(validator, extractors(indexed(compiled), built), Types(declared, parameters), declared)

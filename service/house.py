@@ -20,6 +20,7 @@ from service.registry import Issuer, Registry
 from service.search.filling import Filling, site_parameters
 from service.search.indexing import Indexer
 from service.search.planning import Searcher
+from service.search.totals import Totals
 from service.settings import Settings
 from service.store.numbers import param_number, system_number
 from service.store.opening import Store
@@ -45,6 +46,7 @@ class House:
     validator: Validator
     indexer: Indexer
     searcher: Searcher
+    totals: Totals
     registry: Registry
     gate: Gate
     audit: AuditTrail
@@ -113,9 +115,10 @@ def assemble(settings: Settings, knowledge: Knowledge, definitions: Definitions,
     base, types = settings.fhir_base, definitions.types
     links = Links(registry)
     parameters = {name: kept.parameters for name, kept in types.kept.items()}
+    searcher = Searcher(parameters, base, store.dialect, settings.secret_bytes)
     house = House(
         settings=settings, knowledge=knowledge, store=store, types=types, validator=definitions.validator,
-        indexer=Indexer(definitions.extractors, parameters, base), searcher=Searcher(parameters, base, store.dialect, settings.secret_bytes),
+        indexer=Indexer(definitions.extractors, parameters, base), searcher=searcher, totals=Totals(store, searcher),
         registry=registry, gate=Gate(access.verifier if access else None, links), audit=AuditTrail(store), versions=Versions(store), keys=keys, access=access,
         metrics=Metrics(), turns=Turns(), filling=Filling(store, types, site_parameters(knowledge, types)), capability=definitions.capability, base=base,
     )  # fmt: skip

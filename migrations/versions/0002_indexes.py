@@ -30,6 +30,10 @@ def upgrade() -> None:
     op.create_index("idx_date_high", "idx_date", ["param", "high", "low", "rid"])
     closed = sa.text(f"high < {_OPEN} AND low > {-_OPEN}")
     op.create_index("idx_date_width", "idx_date", ["param", sa.text("(high - low)")], postgresql_where=closed, sqlite_where=closed)
+    # few quantities are ranges; those that are must be found by their upper end too
+    wide = sa.text("high > low")
+    op.create_index("idx_quantity_wide", "idx_quantity", ["param", "high"], postgresql_where=wide, sqlite_where=wide)
+    op.create_index("idx_composite_wide", "idx_composite", ["param", "code", "high"], postgresql_where=wide, sqlite_where=wide)
 
 
 def downgrade() -> None:

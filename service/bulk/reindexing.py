@@ -50,7 +50,7 @@ async def reindex(house: "House", task: Task, seen: Callable[[int], None]) -> di
     last = (await house.store.fetch("SELECT max(rid) FROM resource WHERE kind = $1", (kind,)))[0][0] or 0
     while rows := await house.store.fetch(_PAGE, (kind, after, last)):
         wanted = {rid: Wanted(version, house.indexer.rows(task.kind, house.parse_stored(bytes(body)), person)) for rid, version, person, body in rows}
-        changed += await house.store.refill(wanted)
+        changed += await house.store.refill(kind, wanted)
         after = rows[-1][0]
         await _note(house, task, after, filled=False)
         done += len(rows)

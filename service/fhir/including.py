@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from service.errors import Refusal
 from service.fhir.call import Call
+from service.search.lookups import param_in, param_of
 from service.search.query import Include, Query
-from service.store.numbers import param_number
 from service.store.unit import Stored
 
 MAX_INCLUDED = 1000
@@ -51,13 +51,22 @@ def _marks(count: int, first: int) -> str:
 
 async def _pointed(call: Call, include: Include, matches: Sequence[Stored]) -> list[str]:
     """The targets of a reference parameter of the matches."""
-    sql = f"SELECT DISTINCT i.target FROM idx_reference i WHERE i.param = $1 AND i.rid IN ({_marks(len(matches), 2)}) ORDER BY 1"
-    rows = await call.house.store.fetch(sql, (param_number(include.source, include.name), *(stored.rid for stored in matches)))
-    return [row[0] for row in rows if include.target is None or row[0].startswith(include.target + "/")]
+    numbers, led = _source(call, include)
+    sql = f"SELECT DISTINCT i.target FROM idx_reference i WHERE {param_of('i', numbers)} AND i.rid IN ({_marks(len(matches), 1)}) ORDER BY 1"
+    rows = await call.house.store.fetch(sql, tuple(stored.rid for stored in matches))
+    return [row[0] for row in rows if all(row[0].startswith(target + "/") for target in (include.target, led) if target)]
 
 
 async def _pointing(call: Call, include: Include, matches: Sequence[Stored]) -> list[str]:
     """The resources whose reference parameter points at a match."""
-    sql = f"SELECT r.ref FROM idx_reference i JOIN resource r ON r.rid = i.rid WHERE i.param = $1 AND i.target IN ({_marks(len(matches), 2)}) ORDER BY r.rid"
-    rows = await call.house.store.fetch(sql, (param_number(include.source, include.name), *(stored.ref for stored in matches)))
-    return [row[0] for row in rows]
+    numbers, led = _source(call, include)
+    refs = [stored.ref for stored in matches if led is None or stored.ref.startswith(led + "/")]
+    targets = f"i.target IN ({_marks(len(refs), 1)})"
+    sql = f"SELECT r.ref FROM idx_reference i CROSS JOIN resource r WHERE {param_in('i', numbers)} AND {targets} AND r.rid = i.rid ORDER BY r.rid"
+    return [row[0] for row in await call.house.store.fetch(sql, tuple(refs))] if refs else []
+
+
+def _source(call: Call, include: Include) -> tuple[list[int], str | None]:
+    """Where the rows of an include's parameter stand, and the type they must lead to."""
+    sources = call.house.searcher.sources
+    return sources.numbers(include.source, include.name), sources.of(include.source, include.name).target

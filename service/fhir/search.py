@@ -1,6 +1,7 @@
 """search of a type: https://hl7.org/fhir/R4/http.html#search"""
 
 from functools import cache, partial
+from typing import Any
 from urllib.parse import quote
 
 from service.definitions import read_definition
@@ -96,24 +97,33 @@ async def found(call: Call, query: Query, reach: Reach) -> bytes:
     house = call.house
     person = reach.only
     if query.only_count:
-        return searchset.bundle("searchset", [("self", _link(house.base, query))], _ignored(query), await _total(call, query, person))
-    statement = house.searcher.page(query, person)
-    rows = await house.store.fetch(statement.sql, statement.params)
+        return searchset.bundle("searchset", [("self", _link(house.base, query))], _ignored(query), await house.totals.of(query, person))
+    rows = await _page(call, query, person)
     page = [stored_row(row) for row in rows[: query.count]]
     links = [("self", _link(house.base, query))]
     if len(rows) > query.count:
-        links.append(("next", _link(house.base, query, house.searcher.cursor(query, rows[query.count - 1]))))
+        links.append(("next", _link(house.base, query, house.searcher.cursors.sign(query, house.searcher.place(query, rows[query.count - 1])))))
     complete = len(rows) <= query.count and query.cursor is None
-    total = len(page) if complete else await _total(call, query, person) if query.total != "none" else None
+    total = len(page) if complete else await house.totals.of(query, person) if query.total != "none" else None
     entries = [searchset.search_entry(house.base, stored) for stored in page]
     entries += [searchset.search_entry(house.base, stored, b"include") for stored in await included(call, query, page)]
     return searchset.bundle("searchset", links, entries + _ignored(query), total)
 
 
-async def _total(call: Call, query: Query, person: str | None) -> int:
-    statement = call.house.searcher.count(query, person)
-    rows = await call.house.store.fetch(statement.sql, statement.params)
-    return int(rows[0][0])
+async def _page(call: Call, query: Query, person: str | None) -> list[Any]:
+    """The rows of a page and one more. A statement may find a resource by several of its index rows: these stand side by side."""
+    searcher, limit = call.house.searcher, query.count + 1
+    found: dict[int, Any] = {}
+    place = searcher.cursors.open(query)
+    for rest in (False, True):
+        while len(found) < limit and (statement := searcher.page(query, person, limit, place, rest)) is not None:
+            rows = await call.house.store.fetch(statement.sql, statement.params)
+            for row in rows:
+                found.setdefault(row[0], row)
+            if len(rows) < limit:
+                break
+            place = searcher.place(query, rows[-1])
+    return list(found.values())[:limit]
 
 
 def _ignored(query: Query) -> list[bytes]:

@@ -12,6 +12,8 @@ from typing import Final
 
 from mappings.vocabulary import Json
 from service.knowledge import Knowledge
+from service.search.composites import is_derived
+from service.search.sources import Sources
 from service.store import fillings
 from service.store.fillings import Filled, Name
 from service.store.numbers import type_number
@@ -23,14 +25,21 @@ WATCH_S: Final = 2.0
 
 
 def site_parameters(knowledge: Knowledge, types: Types) -> dict[Name, str]:
-    """The digest of each of a site's parameters, as far as its index rows rest on it."""
+    """Of each of a site's parameters that has rows of its own, or is answered from such, the digest of what they rest on. One that means the same
+    as a parameter of R4 reads the rows of that, and is never unfilled."""
     by_url = {each.built["url"]: each.built for each in knowledge.search_parameters}
-    found = {(kind.name, known.name): by_url.get(getattr(known, "url", "")) for kind in types.kept.values() for known in kind.parameters.values()}
-    return {name: _digest(definition) for name, definition in found.items() if definition is not None}
+    known = {kind.name: {**kind.parameters, **kind.parameters.unfilled} for kind in types.kept.values()}
+    own = {(kind, each.name): each for kind, parameters in known.items() for each in parameters.values() if getattr(each, "url", "") in by_url}
+    sources, found = Sources(known), {}
+    for (kind, name), parameter in own.items():
+        names = tuple(part.name for part in parameter.components) if is_derived(parameter) else sources.of(kind, name).names
+        if any((kind, each) in own for each in names):
+            found[kind, name] = _digest(by_url[getattr(parameter, "url", "")], names)
+    return found
 
 
-def _digest(definition: Json) -> str:
-    rests_on = [definition.get(member) for member in ("type", "expression", "component")]
+def _digest(definition: Json, names: tuple[str, ...]) -> str:
+    rests_on = [names, *(definition.get(member) for member in ("type", "expression", "component"))]
     return hashlib.sha256(json.dumps(rests_on, sort_keys=True).encode()).hexdigest()[:32]
 
 

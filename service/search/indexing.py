@@ -7,6 +7,7 @@ from mappings.r4.index_values import Composite, Date, Number, Quantity, Ref, Tex
 from mappings.vocabulary import Json
 from service.references import local
 from service.search import composites
+from service.search.sources import Sources
 from service.search.values import fold
 from service.store.numbers import param_number, system_number
 from service.store.unit import IndexRows
@@ -30,7 +31,8 @@ class Indexer:
 
     def __init__(self, extractors: Mapping[str, Extracting], parameters: Mapping[str, Mapping[str, object]], base: str) -> None:
         self._extractors, self._base = extractors, base
-        self._subjects = {kind: [param_number(kind, name) for name in ("subject", "patient") if name in known] for kind, known in parameters.items()}
+        sources = Sources(parameters)
+        self._subjects = {kind: sources.person(kind) for kind in parameters}
         self._numbers: dict[tuple[str, str], int] = {}
 
     def _number(self, kind: str, name: str) -> int:
@@ -72,8 +74,8 @@ class Indexer:
         return IndexRows(list(token), list(string), list(reference), list(date), list(quantity), list(uri), list(composite))
 
     def _token(self, kind: str, value: Token, token: set[tuple[int, str, int]], string: set[tuple[int, str, str]]) -> None:
-        """A plain code is found with the system its binding implies, and without one; its text by :text, which combo- names ask of their siblings."""
-        if value.text and not value.param.startswith(composites.COMBO):
+        """A plain code is found with the system its binding implies, and without one; its text by :text."""
+        if value.text:
             string.add((self._number(kind, f"{value.param}:text"), fold(value.text[:MAX_TEXT]), ""))
         for system, code in value.types:
             if code and value.code:

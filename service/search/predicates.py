@@ -1,250 +1,200 @@
-"""One criterion as a condition on index rows. Placeholders are numbered ($1), so the text serves both databases."""
+"""One value of a criterion as a condition on the columns of an index row. Placeholders are numbered ($1), so the text serves both databases."""
 
-from typing import Any
+
+from typing import Any, NamedTuple
 
 from service.errors import Kind, Refusal
 from service.references import local
-from service.search.composites import COMBO, is_whole, parts_of
-from service.search.query import Criterion, Hop
+from service.search.query import Criterion
+from service.search.units import Units
 from service.search.values import date_range, fold, number_range, split_parts, split_prefix, unescape
-from service.store.numbers import param_number, system_number, type_number
+from service.store.numbers import system_number
 
 LAST = "\U0010ffff"
-TABLES = {"token": "token", "string": "string", "reference": "reference", "date": "date", "number": "quantity", "quantity": "quantity", "uri": "uri"}
 
 
 class Binder:
-    """Collects parameters and hands out their placeholders."""
+    """Collects parameters and hands out their placeholders, and aliases for tables."""
 
     def __init__(self) -> None:
         self.values: list[Any] = []
+        self._aliases = 0
 
     def __call__(self, value: Any) -> str:
         self.values.append(value)
         return f"${len(self.values)}"
 
-
-def condition(kind: str, criterion: Criterion, bind: Binder, base: str, dialect: str) -> str:
-    """SQL that holds for the rows `r` of resource that meet the criterion. Errors: 400 naming the parameter."""
-    name, modifier = criterion.name, criterion.modifier
-    if criterion.within:
-        numbers = ", ".join(bind(param_number(kind, each)) for each in criterion.within)
-        return f"r.rid IN (SELECT i.rid FROM idx_reference i WHERE i.param IN ({numbers}) AND i.target = {bind(criterion.values[0])})"
-    if criterion.hops:
-        return _hops(kind, criterion, bind, base, dialect)
-    if criterion.among:
-        return f"r.rid IN ({_together(kind, criterion, bind, base, dialect)})"
-    if name == "_id":
-        return "r.ref IN (" + ", ".join(bind(f"{kind}/{unescape(value)}") for value in criterion.values) + ")"
-    if name == "_lastUpdated":
-        return "(" + " OR ".join(_last_updated(value, bind) for value in criterion.values) + ")"
-    if modifier == "missing":
-        return f"r.rid {'NOT ' if criterion.values[0] == 'true' else ''}IN ({_present(kind, criterion, bind)})"
-    return f"r.rid {'NOT ' if modifier == 'not' else ''}IN ({_rids(kind, criterion, bind, base, dialect)})"
+    def alias(self) -> str:
+        """An alias that nothing else in the statement has."""
+        self._aliases += 1
+        return f"i{self._aliases}"
 
 
-_MODIFIED = {"identifier": "token", "of-type": "token", "text": "string"}
-"""Modifiers that ask rows of their own, and the table of these."""
+class Ground(NamedTuple):
+    """What conditions are written for: our own base, the database's dialect, the units that are there."""
+
+    base: str
+    dialect: str
+    units: Units
 
 
-def _inside(kind: str, criterion: Criterion, bind: Binder) -> str:
-    name, modifier = criterion.name, criterion.modifier or ""
-    if modifier not in _MODIFIED:
-        return f"SELECT i.rid FROM idx_{TABLES[criterion.known.type]} i WHERE i.param = {bind(param_number(kind, name))}"
-    stem = name.removeprefix(COMBO)
-    names = (stem, f"component-{stem}") if stem != name else (name,)
-    numbers = ", ".join(bind(param_number(kind, f"{each}:{modifier}")) for each in names)
-    return f"SELECT i.rid FROM idx_{_MODIFIED[modifier]} i WHERE i.param IN ({numbers})"
+class Match(NamedTuple):
+    """A condition. `is_equal`: it names one value of the column that the index is ordered by, so that its rows stand in the order of rid.
+    `stretches`: the same as parts, each a stretch of an index."""
+
+    sql: str
+    is_equal: bool = False
+    stretches: tuple[str, ...] = ()
 
 
-def _present(kind: str, criterion: Criterion, bind: Binder) -> str:
-    """The rids that have the element; one that is only text, or only an identifier, is there as well."""
-    rows = [_inside(kind, criterion._replace(modifier=None), bind)]
-    rows += [
-        _inside(kind, criterion._replace(modifier=other), bind) for other in {"token": ["text"], "reference": ["identifier"]}.get(criterion.known.type, [])
-    ]
-    return " UNION ALL ".join(rows)
-
-
-def _rids(kind: str, criterion: Criterion, bind: Binder, base: str, dialect: str) -> str:
-    """The rids whose index rows meet one of the alternatives."""
-    inside = _inside(kind, criterion, bind)
-    kind_of = _MODIFIED.get(criterion.modifier or "", criterion.known.type)
-    parts = [_one(kind_of, criterion, value, bind, base, dialect) for value in criterion.values]
-    return f"{inside} AND ({' OR '.join(parts)})" if len(parts) > 1 else f"{inside} AND {parts[0]}"
-
-
-def _together(kind: str, criterion: Criterion, bind: Binder, base: str, dialect: str) -> str:
-    """The rids of which one element meets all parts of one alternative."""
-    found = []
-    for known in criterion.among:
-        for value in criterion.values:
-            both = [(part, Criterion(part.name, None, (text,), part)) for part, text in zip(known.components, parts_of(known, value), strict=True)]
-            found.append(_whole(kind, both, bind, base, dialect) if is_whole(known) else _element(kind, known.name, both, bind, base, dialect))
-    return " UNION ALL ".join(found)
-
-
-def _whole(kind: str, parts: list[tuple[Any, Criterion]], bind: Binder, base: str, dialect: str) -> str:
-    first, second = (_rids(kind, criterion, bind, base, dialect) for _, criterion in parts)
-    return f"{first} AND i.rid IN ({second})"
-
-
-_SECOND = (("i.code", "i.text"), ("i.folded", "i.text"), ("i.target", "i.text"), ("i.system", "i.second"))
-
-
-def _element(kind: str, name: str, parts: list[tuple[Any, Criterion]], bind: Binder, base: str, dialect: str) -> str:
-    """One row of idx_composite that holds both: the code in columns of its own, what stands beside it in the others."""
-    (_, code), (_, other) = sorted(parts, key=lambda pair: pair[0].type != "token")
-    sql = f"SELECT i.rid FROM idx_composite i WHERE i.param = {bind(param_number(kind, name))} AND {_token(code.values[0], bind)}"
-    second = _one(other.known.type, other, other.values[0], bind, base, dialect)
-    for column, kept in _SECOND:
-        second = second.replace(column, kept)
-    return f"{sql} AND {second}" + (" AND i.low = 0" if other.known.type in ("token", "string", "reference") else "")
-
-
-def _hops(kind: str, criterion: Criterion, bind: Binder, base: str, dialect: str) -> str:
-    """A chain leads from a reference to what it points at; _has from a resource to what points at it (search.html#chaining, #has)."""
-    first = criterion.hops[0]
-    if first.via is not None:
-        param = bind(param_number(first.kind, first.via))
-        return f"r.ref IN (SELECT i.target FROM idx_reference i WHERE i.param = {param} AND i.rid IN ({_beyond(first, 'rid', bind, base, dialect)}))"
-    param = bind(param_number(kind, criterion.name.partition(".")[0].partition(":")[0]))
-    refs = " UNION ALL ".join(_beyond(hop, "ref", bind, base, dialect) for hop in criterion.hops)
-    return f"r.rid IN (SELECT i.rid FROM idx_reference i WHERE i.param = {param} AND i.target IN ({refs}))"
-
-
-def _beyond(hop: Hop, column: str, bind: Binder, base: str, dialect: str) -> str:
-    """The resources at the end of a hop. Index rows are those of current resources, so that mostly no look at the resource is needed."""
-    criterion = hop.criterion
-    plain = not criterion.hops and not criterion.among and criterion.modifier not in ("missing", "not") and criterion.name not in ("_id", "_lastUpdated")
-    if column == "rid" and plain and hop.person is None:
-        return _rids(hop.kind, criterion, bind, base, dialect)
-    bound = f" AND r.person = {bind(hop.person)}" if hop.person is not None else ""
-    met = condition(hop.kind, criterion, bind, base, dialect)
-    return f"SELECT r.{column} FROM resource r WHERE r.kind = {bind(type_number(hop.kind))} AND NOT r.deleted{bound} AND {met}"
-
-
-def _bad(criterion: Criterion, text: str) -> Refusal:
+def bad(criterion: Criterion, text: str) -> Refusal:
+    """The refusal of a value that its parameter cannot take."""
     return Refusal(Kind.INVALID, text, criterion.name, code="value")
 
 
-def _one(kind: str, criterion: Criterion, value: str, bind: Binder, base: str, dialect: str) -> str:
+def matching(kind: str, criterion: Criterion, value: str, alias: str, bind: Binder, ground: Ground) -> Match:
+    """The condition of one alternative on a row `alias` of the table for parameters of this type. Errors: 400 naming the parameter."""
     if criterion.modifier == "of-type":
-        return _of_type(criterion, value, bind)
+        return _of_type(criterion, value, alias, bind)
     if kind == "token":
-        return _token(value, bind)
+        return token(value, alias, bind)
     if kind == "string":
-        return _string(criterion.modifier, unescape(value), bind, dialect)
+        return _string(criterion.modifier, unescape(value), alias, bind, ground.dialect)
     if kind == "reference":
-        return _reference(criterion, unescape(value), bind, base)
+        return _reference(criterion, unescape(value), alias, bind, ground.base)
     if kind == "date":
-        return _date(criterion, value, bind)
+        return Match(_date(criterion, value, alias, bind))
     if kind in ("number", "quantity"):
-        return _quantity(criterion, value, bind)
-    return _uri(criterion.modifier, unescape(value), bind)
+        return _quantity(criterion, value, alias, bind, ground.units)
+    return _uri(criterion.modifier, unescape(value), alias, bind)
 
 
-def _token(value: str, bind: Binder) -> str:
+def token(value: str, a: str, bind: Binder) -> Match:
+    """`code`, `system|code`, `|code` or `system|` (search.html#token)."""
     parts = split_parts(value)
     if len(parts) == 1:
-        return f"i.code = {bind(parts[0])}"
+        return Match(f"{a}.code = {bind(parts[0])}", True)
     system, code = parts[0], "|".join(parts[1:])
     if not code:
-        return f"i.system = {bind(system_number(system))}"
-    return f"(i.code = {bind(code)} AND i.system = {bind(system_number(system))})"
+        return Match(f"{a}.system = {bind(system_number(system))}")
+    return Match(f"({a}.code = {bind(code)} AND {a}.system = {bind(system_number(system))})", True)
 
 
-def _of_type(criterion: Criterion, value: str, bind: Binder) -> str:
+def _of_type(criterion: Criterion, value: str, a: str, bind: Binder) -> Match:
     """`system|code|value`: an identifier by its type (search.html#modifiers); no part may be left out."""
     parts = split_parts(value)
     if len(parts) != 3 or not all(parts):
-        raise _bad(criterion, "The modifier of-type takes system|code|value")
-    return f"(i.code = {bind('|'.join(parts[1:]))} AND i.system = {bind(system_number(parts[0]))})"
+        raise bad(criterion, "The modifier of-type takes system|code|value")
+    return Match(f"({a}.code = {bind('|'.join(parts[1:]))} AND {a}.system = {bind(system_number(parts[0]))})", True)
 
 
-def _string(modifier: str | None, value: str, bind: Binder, dialect: str) -> str:
-    if modifier == "exact":
-        return f"(i.folded = {bind(fold(value))} AND i.exact = {bind(value)})"
+def _string(modifier: str | None, value: str, a: str, bind: Binder, dialect: str) -> Match:
     folded = fold(value)
+    if modifier == "exact":
+        return Match(f"({a}.folded = {bind(folded)} AND {a}.exact = {bind(value)})", True)
     if modifier == "contains":
-        return f"{'strpos' if dialect == 'postgresql' else 'instr'}(i.folded, {bind(folded)}) > 0"
-    return f"(i.folded >= {bind(folded)} AND i.folded < {bind(folded + LAST)})"
+        return Match(f"{'strpos' if dialect == 'postgresql' else 'instr'}({a}.folded, {bind(folded)}) > 0")
+    return Match(f"({a}.folded >= {bind(folded)} AND {a}.folded < {bind(folded + LAST)})")
 
 
-def _reference(criterion: Criterion, value: str, bind: Binder, base: str) -> str:
+def _reference(criterion: Criterion, value: str, a: str, bind: Binder, base: str) -> Match:
     ref = local(value, base)
     if "/" in ref or ref.startswith("urn:"):
-        kinds = () if criterion.modifier is None or ref.startswith(criterion.modifier + "/") else ("nothing/",)
-        return f"i.target = {bind((kinds[0] if kinds else '') + ref)}"
+        is_of_type = criterion.modifier is None or ref.startswith(criterion.modifier + "/")
+        return Match(f"{a}.target = {bind(ref if is_of_type else 'nothing/' + ref)}", True)
     targets = [criterion.modifier] if criterion.modifier else list(criterion.known.targets)
-    return "i.target IN (" + ", ".join(bind(f"{target}/{ref}") for target in targets or ["Resource"]) + ")"
+    named = [bind(f"{target}/{ref}") for target in targets or ["Resource"]]
+    return Match(f"{a}.target = {named[0]}", True) if len(named) == 1 else Match(f"{a}.target IN ({', '.join(named)})")
 
 
-def _date(criterion: Criterion, value: str, bind: Binder) -> str:
-    prefix, text = split_prefix(value)
-    found = date_range(text)
-    if found is None:
-        raise _bad(criterion, "This is not a date that can be searched for")
-    low, high = found
+def _date(criterion: Criterion, value: str, a: str, bind: Binder) -> str:
+    prefix, low, high = dated(criterion.name, value)
     if prefix == "ap":
         widen = (high - low) // 10 + 86_400_000_000
-        return f"(i.low < {bind(high + widen)} AND i.high > {bind(low - widen)})"
+        return f"({a}.low < {bind(high + widen)} AND {a}.high > {bind(low - widen)})"
     # a range is not empty, so that each form may also be bounded on the column that its index is ordered by
     forms = {
-        "eq": "(i.low >= {l} AND i.low < {h} AND i.high <= {h})", "ne": "NOT (i.low >= {l} AND i.high <= {h})", "gt": "i.high > {h}", "lt": "i.low < {l}",
-        "ge": "(i.high > {l} AND (i.high > {h} OR i.low >= {l}))", "le": "(i.low < {h} AND (i.low < {l} OR i.high <= {h}))",
-        "sa": "i.low >= {h}", "eb": "i.high <= {l}",
+        "eq": "({a}.low >= {l} AND {a}.low < {h} AND {a}.high <= {h})", "ne": "NOT ({a}.low >= {l} AND {a}.high <= {h})", "gt": "{a}.high > {h}",
+        "lt": "{a}.low < {l}", "ge": "({a}.high > {l} AND ({a}.high > {h} OR {a}.low >= {l}))",
+        "le": "({a}.low < {h} AND ({a}.low < {l} OR {a}.high <= {h}))", "sa": "{a}.low >= {h}", "eb": "{a}.high <= {l}",
     }  # fmt: skip
-    form = forms[prefix]
-    return form.format(l=bind(low) if "{l}" in form else "", h=bind(high) if "{h}" in form else "")
+    return _filled(forms[prefix], a, low, high, bind)
 
 
-def _last_updated(value: str, bind: Binder) -> str:
+def dated(name: str, value: str) -> tuple[str, int, int]:
+    """(prefix, low, high) of a date value, microseconds UTC, half-open. Errors: 400."""
     prefix, text = split_prefix(value)
     found = date_range(text)
     if found is None:
-        raise Refusal(Kind.INVALID, "This is not a date that can be searched for", "_lastUpdated", code="value")
-    low, high = found
-    inside = "(r.updated >= {l} AND r.updated < {h})"
-    forms = {"eq": inside, "ap": inside, "ne": "NOT " + inside, "gt": "r.updated >= {h}", "sa": "r.updated >= {h}", "lt": "r.updated < {l}",
-             "eb": "r.updated < {l}", "ge": "r.updated >= {l}", "le": "r.updated < {h}"}  # fmt: skip
-    form = forms[prefix]
-    return form.format(l=bind(low) if "{l}" in form else "", h=bind(high) if "{h}" in form else "")
+        raise Refusal(Kind.INVALID, "This is not a date that can be searched for", name, code="value")
+    return prefix, *found
 
 
-def _quantity(criterion: Criterion, value: str, bind: Binder) -> str:
+def _filled(form: str, a: str, low: int, high: int, bind: Binder) -> str:
+    return form.format(a=a, l=bind(low) if "{l}" in form else "", h=bind(high) if "{h}" in form else "")
+
+
+def last_updated(value: str, column: str, bind: Binder) -> str:
+    """The condition of one value of _lastUpdated on a column of microseconds."""
+    prefix, low, high = dated("_lastUpdated", value)
+    inside = "({a} >= {l} AND {a} < {h})"
+    forms = {"eq": inside, "ap": inside, "ne": "NOT " + inside, "gt": "{a} >= {h}", "sa": "{a} >= {h}", "lt": "{a} < {l}", "eb": "{a} < {l}",
+             "ge": "{a} >= {l}", "le": "{a} < {h}"}  # fmt: skip
+    return _filled(forms[prefix], column, low, high, bind)
+
+
+def _quantity(criterion: Criterion, value: str, a: str, bind: Binder, units: Units) -> Match:
     prefix, text = split_prefix(value)
     parts = split_parts(text)
     found = number_range(parts[0])
     if found is None or len(parts) > 3 or (criterion.known.type == "number" and len(parts) > 1):
-        raise _bad(criterion, "This is not a number or quantity that can be searched for")
-    compare = _compare(prefix, found, bind)
-    if len(parts) == 1:
-        return compare
-    system, code = parts[1], parts[2] if len(parts) == 3 else ""
-    if code:
-        compare = f"({compare} AND i.code = {bind(code)})"
-    return f"({compare} AND i.system = {bind(system_number(system))})" if system else compare
+        raise bad(criterion, "This is not a number or quantity that can be searched for")
+    system, code = parts[1] if len(parts) > 1 else "", parts[2] if len(parts) == 3 else ""
+    bound = f"{a}.system = {bind(system_number(system))}" if system else ""
+    same = [(code, found)]
+    if system == UCUM and code:
+        same += [(other, (change(found[0]), change(found[1]), change(found[2]))) for other, change in units.equal_to(code)]
+    stretches = [
+        " AND ".join(each for each in (stretch, unit and f"{a}.code = {bind(unit)}", bound) if each)
+        for unit, each in same
+        for stretch in _stretches(prefix, each, a, bind)
+    ]
+    return Match(f"({' OR '.join(f'({stretch})' for stretch in stretches)})", False, tuple(stretches))
 
 
-def _compare(prefix: str, found: tuple[float, float, float], bind: Binder) -> str:
+UCUM = "http://unitsofmeasure.org"
+
+
+
+def _stretches(prefix: str, found: tuple[float, float, float], a: str, bind: Binder) -> list[str]:
+    """The comparison as stretches of an index by `low`: nearly all rows are one number, the wide ones have an index of their own."""
     exact, low, high = found
     if prefix == "ap":
         margin = max(abs(exact) * 0.1, high - exact)
-        return f"(i.high >= {bind(exact - margin)} AND i.low <= {bind(exact + margin)})"
+        first, last = bind(exact - margin), bind(exact + margin)
+        return [f"{a}.low >= {first} AND {a}.low <= {last}", f"{a}.high > {a}.low AND {a}.high >= {first} AND {a}.low < {first}"]
     if prefix in ("eq", "ne"):
-        top = bind(high)
-        return f"{'NOT ' if prefix == 'ne' else ''}(i.low >= {bind(low)} AND i.low < {top} AND i.high < {top})"
-    side = {"gt": "i.high >", "sa": "i.low >", "lt": "i.low <", "eb": "i.high <", "ge": "i.high >=", "le": "i.low <="}[prefix]
-    return f"{side} {bind(exact)}"
+        inside = f"({a}.low >= {bind(low)} AND {a}.low < {bind(high)} AND {a}.high < ${len(bind.values)})"
+        return [f"NOT {inside}"] if prefix == "ne" else [inside]
+    edge = bind(exact)
+    if prefix in ("gt", "ge"):
+        sign = ">" if prefix == "gt" else ">="
+        return [f"{a}.low {sign} {edge}", f"{a}.high > {a}.low AND {a}.high {sign} {edge} AND NOT {a}.low {sign} {edge}"]
+    return {"sa": [f"{a}.low > {edge}"], "lt": [f"{a}.low < {edge}"], "le": [f"{a}.low <= {edge}"], "eb": [f"{a}.low < {edge} AND {a}.high < {edge}"]}[prefix]
 
 
-def _uri(modifier: str | None, value: str, bind: Binder) -> str:
+def _uri(modifier: str | None, value: str, a: str, bind: Binder) -> Match:
     if modifier == "below":
-        stem = value.rstrip("/")
-        return f"(i.uri = {bind(stem)} OR (i.uri >= {bind(stem + '/')} AND i.uri < {bind(stem + '/' + LAST)}))"
+        stem = value.rstrip("/") + "/"
+        return Match(f"({a}.uri = {bind(value)} OR ({a}.uri >= {bind(stem)} AND {a}.uri < {bind(stem + LAST)}))")
     if modifier == "above":
-        parts = value.split("/")
-        stems = ["/".join(parts[:length]) for length in range(3 if "://" in value else 1, len(parts) + 1)]
-        return "i.uri IN (" + ", ".join(bind(stem) for stem in stems) + ")"
-    return f"i.uri = {bind(value)}"
+        return Match(f"{a}.uri IN ({', '.join(bind(each) for each in _paths_above(value))})")
+    return Match(f"{a}.uri = {bind(value)}", True)
+
+
+def _paths_above(uri: str) -> list[str]:
+    """The URI and everything above it, path segment by path segment."""
+    scheme, mark, rest = uri.partition("://")
+    parts = rest.split("/") if mark else uri.split("/")
+    head = scheme + mark if mark else ""
+    return [head + "/".join(parts[:length]) for length in range(len(parts), 0, -1)]

@@ -113,10 +113,21 @@ def unescape(text: str) -> str:
     return re.sub(r"\\([,|$\\])", r"\1", text) if "\\" in text else text
 
 
+class _Marks(dict[int, int | None]):
+    """For str.translate: combining marks and punctuation go, everything else stays. Filled as characters are met."""
+
+    def __missing__(self, code: int) -> int | None:
+        char = chr(code)
+        gone = unicodedata.combining(char) or (unicodedata.category(char)[0] == "P" and char not in _ORDINARY)
+        self[code] = None if gone else code
+        return self[code]
+
+
+_marks = _Marks()
+
+
 def fold(text: str) -> str:
     """Case, accents and punctuation folded away (search.html, 3.1.1.4.8); white space made single."""
-    if text.isascii() and text.isalnum():
-        return text.lower()
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    kept = "".join(char for char in plain if not unicodedata.combining(char) and (unicodedata.category(char)[0] != "P" or char in _ORDINARY))
-    return " ".join(kept.split())
+    if text.isascii():
+        return text.lower() if text.isalnum() else " ".join(text.lower().translate(_marks).split())
+    return " ".join(unicodedata.normalize("NFKD", text.casefold()).translate(_marks).split())

@@ -2,6 +2,7 @@
 
 import time
 
+SLOTS = 16
 _EPOCH_MS = 1_704_067_200_000
 
 
@@ -17,6 +18,11 @@ class RidMint:
         self._node = (node % 2048) << 11
         self._last = 0
         self._sequence = 0
+
+    @property
+    def slot(self) -> int:
+        """One of SLOTS, mostly this process's own."""
+        return (self._node >> 11) % SLOTS
 
     def __call__(self) -> int:
         ms = time.time_ns() // 1_000_000 - _EPOCH_MS

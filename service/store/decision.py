@@ -66,3 +66,4 @@ def _assign(write: Write, standing: Standing | None, now: int, mint: Callable[[]
     write.rid = standing.rid if standing else mint()
     write.version = standing.version + 1 if standing else 1
     write.updated = now
+    write.was_live = standing is not None and not standing.deleted

@@ -26,6 +26,12 @@ _LOST = (
     asyncpg.OperatorInterventionError, asyncpg.ReadOnlySQLTransactionError, asyncpg.InternalClientError,
 )  # fmt: skip
 """The database is not there (any more): shut down, failing over, or out of reach."""
+_AS_WRITTEN = {
+    "plan_cache_mode": "force_generic_plan", "join_collapse_limit": "1", "from_collapse_limit": "1", "enable_hashjoin": "off", "enable_mergejoin": "off",
+    "enable_seqscan": "off", "enable_bitmapscan": "off", "enable_sort": "off", "enable_material": "off", "max_parallel_workers_per_gather": "0",
+}  # fmt: skip
+"""Statements say themselves in what order tables are read (service/search/planning.py): every one of them goes by index, and is planned once a
+connection. Statistics that are old, or not there yet, then change nothing."""
 _READ = "SELECT rid, ref, version, updated, deleted, person, body FROM resource WHERE ref = ANY($1)"
 _STORY = (
     "SELECT ref, '', '', convert_to(version::text, 'UTF8') FROM person WHERE ref = ANY($1) "
@@ -51,6 +57,7 @@ _INSERTS: dict[str, tuple[str, str]] = {
     "person": ("ref, version", "text,int"),
     "story": ("person, kind, key, body", "text,text,text,bytea"),
     "reading": ("person, measure, at, source, received, value, body", "text,text,bigint,text,bigint,float8,bytea"),
+    "tally": ("kind, slot, live, changes", "int,int,bigint,bigint"),
     "outbox": (
         "id, ehr, ref, version, safety, status, due, attempts, unknown, lease, created, settled, reason",
         "bigint,text,text,int,bool,text,bigint,int,bool,bigint,bigint,bigint,text",
@@ -63,6 +70,7 @@ _INSERTS: dict[str, tuple[str, str]] = {
     "import_progress": ("source, body", "text,bytea"),
 }
 _UPSERT = {
+    "tally": " ON CONFLICT (kind, slot) DO UPDATE SET live = tally.live + excluded.live, changes = tally.changes + excluded.changes",
     "person": " ON CONFLICT (ref) DO NOTHING",
     "story": " ON CONFLICT (person, kind, key) DO UPDATE SET body = excluded.body",
     "reading": " ON CONFLICT (person, measure, at, source) DO UPDATE SET received = excluded.received, value = excluded.value, body = excluded.body",
@@ -103,7 +111,7 @@ def _columns(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return list(zip(*rows, strict=True))
 
 
-def _tables(rows: Rows) -> dict[str, Sequence[tuple[Any, ...]]]:
+def _tables(rows: Rows, slot: int) -> dict[str, Sequence[tuple[Any, ...]]]:
     """The rows to insert, by table."""
     return {
         "resource": rows.inserted,
@@ -116,6 +124,7 @@ def _tables(rows: Rows) -> dict[str, Sequence[tuple[Any, ...]]]:
         "audit": rows.audits,
         "import_source": list(rows.imported.values()),
         "import_progress": list(rows.progress.values()),
+        "tally": rows.tallied(slot),
     }
 
 
@@ -155,9 +164,10 @@ class PostgresStore:
     async def open(cls, dsn: str, statement_timeout_s: float = 10.0) -> "PostgresStore":
         """Connect; the node number of this process's rids comes from the database."""
         options = {"statement_timeout": str(int(statement_timeout_s * 1000)), "jit": "off"}
+        shared: dict[str, Any] = {"timeout": 5, "command_timeout": statement_timeout_s + 2, "statement_cache_size": 1000}
         try:
-            pool = await asyncpg.create_pool(dsn, min_size=1, max_size=8, server_settings=options, timeout=5, command_timeout=statement_timeout_s + 2)
-            writing = await asyncpg.create_pool(dsn, min_size=1, max_size=4, server_settings=options, timeout=5, command_timeout=statement_timeout_s + 2)
+            pool = await asyncpg.create_pool(dsn, min_size=1, max_size=8, server_settings=options | _AS_WRITTEN, **shared)
+            writing = await asyncpg.create_pool(dsn, min_size=1, max_size=4, server_settings=options | _AS_WRITTEN, **shared)
             node = await pool.fetchval(
                 "INSERT INTO counter (name, value) VALUES ('node', 1) ON CONFLICT (name) DO UPDATE SET value = counter.value + 1 RETURNING value"
             )
@@ -247,7 +257,7 @@ class PostgresStore:
         return outcomes
 
     async def _put(self, connection: Any, rows: Rows) -> None:
-        by_table = _tables(rows)
+        by_table = _tables(rows, self.mint.slot)
         work = _work(rows, by_table)
         if work is not None:
             await connection.fetchval(work[0], *work[1])
@@ -298,13 +308,16 @@ class PostgresStore:
         columns = _INSERTS["audit"][0].split(", ")
         await self._guarded(lambda: self._writing.copy_records_to_table("audit", records=audits, columns=columns))
 
-    async def refill(self, wanted: Mapping[int, Wanted]) -> int:
+    async def refill(self, kind: int, wanted: Mapping[int, Wanted]) -> int:
         """Bring index rows in step with the indexer; answers how many resources had others. See refill.py."""
-        return await self._guarded(lambda: self._refill(wanted))
+        return await self._guarded(lambda: self._refill(kind, wanted))
 
-    async def _refill(self, wanted: Mapping[int, Wanted]) -> int:
+    async def _refill(self, kind: int, wanted: Mapping[int, Wanted]) -> int:
         async with self._writing.acquire() as connection, connection.transaction():
-            return await on_server(connection, wanted, {name: _INSERTS[f"idx_{name}"][0] for name in INDEX_TABLES})
+            changed = await on_server(connection, wanted, {name: _INSERTS[f"idx_{name}"][0] for name in INDEX_TABLES})
+            if changed:  # counts of the type that were kept hold no longer
+                await connection.fetchval(_statement(("tally",), False, False), [kind], [self.mint.slot], [0], [changed])
+            return changed
 
     async def ready(self) -> float:
         """Seconds that the database took to answer. Errors: Unavailable."""

@@ -12,7 +12,8 @@ Row = tuple[Any, ...]
 
 @dataclass(slots=True)
 class Rows:
-    """Rows of one group. `replaced`: rids whose current row goes to history and whose index rows are made anew."""
+    """Rows of one group. `updated`: rids whose current row goes to history and whose index rows are made anew; `tally`: by kind, the change
+    of live resources and the number of writes."""
 
     inserted: list[Row] = field(default_factory=list)
     updated: dict[int, Row] = field(default_factory=dict)
@@ -28,6 +29,7 @@ class Rows:
     audits: list[Row] = field(default_factory=list)
     imported: dict[str, Row] = field(default_factory=dict)
     progress: dict[str, Row] = field(default_factory=dict)
+    tally: dict[int, list[int]] = field(default_factory=dict)
 
     def add(self, unit: Unit, now: int, mint: Callable[[], int]) -> None:
         """Take in one decided unit."""
@@ -47,6 +49,9 @@ class Rows:
 
     def _resource(self, write: Write, last: bool) -> None:
         body = write.render()
+        tally = self.tally.setdefault(write.kind, [0, 0])
+        tally[0] += int(not write.deleted) - int(write.was_live)
+        tally[1] += 1
         if write.version == 1:
             self.inserted.append((write.rid, write.kind, write.ref, 1, write.updated, write.deleted, write.person, body))
         else:
@@ -69,6 +74,10 @@ class Rows:
                     self.inserted[position] = (row[0], row[1], row[2], write.version, write.updated, write.deleted, write.person, body)
                     return
         self.updated[write.rid] = (write.rid, write.version, write.updated, write.deleted, write.person, body)
+
+    def tallied(self, slot: int) -> list[Row]:
+        """What the tally of each type gains: (kind, slot, live, changes), in one order, so that no two processes wait for each other."""
+        return [(kind, slot, live, changes) for kind, (live, changes) in sorted(self.tally.items())]
 
     def _forget(self, rid: int) -> None:
         for name in INDEX_TABLES:

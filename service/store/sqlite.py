@@ -33,11 +33,17 @@ _INSERTS = {
     "quantity": "INSERT INTO idx_quantity (param, low, high, system, code, rid) VALUES (?,?,?,?,?,?)",
     "uri": "INSERT INTO idx_uri (param, uri, rid) VALUES (?,?,?)",
     "composite": "INSERT INTO idx_composite (param, code, low, text, system, high, second, rid) VALUES (?,?,?,?,?,?,?,?)",
+    "tally": (
+        "INSERT INTO tally (kind, slot, live, changes) VALUES (?,?,?,?) "
+        "ON CONFLICT (kind, slot) DO UPDATE SET live = live + excluded.live, changes = changes + excluded.changes"
+    ),
     "outbox": (
         "INSERT INTO outbox (id, ehr, ref, version, safety, status, due, attempts, unknown, lease, created, settled, reason) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
     ),
     "audit": "INSERT INTO audit (id, at, action, interaction, status, kind, ref, person, client, agent, request, body) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
 }
+
+_PASS_ON = "INSERT INTO history (rid, kind, version, updated, deleted, body) SELECT rid, kind, version, updated, deleted, body FROM resource WHERE rid = ?"
 
 
 def connect(path: str, read_only: bool = False, timeout_s: float = 10.0) -> sqlite3.Connection:
@@ -240,12 +246,14 @@ class SqliteStore:
         many = self._write.executemany
         if rows.updated:
             rids = [(rid,) for rid in rows.updated]
-            many("INSERT INTO history (rid, kind, version, updated, deleted, body) SELECT rid, kind, version, updated, deleted, body FROM resource WHERE rid = ?", rids)
+            many(_PASS_ON, rids)
             for name in INDEX_TABLES:
                 many(f"DELETE FROM idx_{name} WHERE rid = ?", rids)
             values = [(*row[1:], row[0]) for row in rows.updated.values()]
             many("UPDATE resource SET version = ?, updated = ?, deleted = ?, person = ?, body = ? WHERE rid = ?", values)
-        by_table: dict[str, Sequence[Any]] = {"resource": rows.inserted, "history": rows.passed, **rows.index, "outbox": rows.pushes, "audit": rows.audits}
+        by_table: dict[str, Sequence[Any]] = {
+            "resource": rows.inserted, "history": rows.passed, **rows.index, "outbox": rows.pushes, "audit": rows.audits, "tally": rows.tallied(self.mint.slot)
+        }  # fmt: skip
         for table, found in by_table.items():
             if found:
                 many(_INSERTS[table], found)
@@ -271,14 +279,17 @@ class SqliteStore:
         with self._transaction():
             self._write.executemany(_INSERTS["audit"], audits)
 
-    async def refill(self, wanted: Mapping[int, Wanted]) -> int:
+    async def refill(self, kind: int, wanted: Mapping[int, Wanted]) -> int:
         """Bring index rows in step with the indexer; answers how many resources had others. See refill.py."""
         async with self._turn:
-            return await self._in_writer(self._refill_in_thread, wanted)
+            return await self._in_writer(self._refill_in_thread, kind, wanted)
 
-    def _refill_in_thread(self, wanted: Mapping[int, Wanted]) -> int:
+    def _refill_in_thread(self, kind: int, wanted: Mapping[int, Wanted]) -> int:
         with self._transaction():
-            return on_file(self._write, wanted, _INSERTS)
+            changed = on_file(self._write, wanted, _INSERTS)
+            if changed:  # counts of the type that were kept hold no longer
+                self._write.execute(_INSERTS["tally"], (kind, self.mint.slot, 0, changed))
+            return changed
 
     async def ready(self) -> float:
         """Seconds that the database took to answer. Errors: Unavailable."""

@@ -45,7 +45,7 @@ class Write:
     """One resource version to be. `head` and `tail` enclose versionId and lastUpdated, which the commit decides.
 
     `expected`: the version it replaces, 0 when nothing may stand there (a deleted one may), ANY when it does not matter.
-    `fresh`: the id was made by us for this write, so nothing can stand there.
+    `fresh`: the id was made by us for this write, so nothing can stand there. `was_live`: the commit's word on whether it replaced something.
     """
 
     ref: str
@@ -60,6 +60,7 @@ class Write:
     rid: int = 0
     version: int = 0
     updated: int = 0
+    was_live: bool = False
 
     def render(self) -> bytes:
         """The stored bytes of this version, once the commit has given version and time."""
