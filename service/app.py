@@ -1,5 +1,6 @@
 """The ASGI application: FHIR at /fhir, tokens at /auth/token, health, metrics, OpenAPI."""
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -35,10 +36,13 @@ def create(settings: Settings, house: House | None = None) -> "Front":
         app.state.house = opened
         fhir.house = opened
         await shelf.stock(opened)
+        await opened.filling.settle()
+        watching = asyncio.ensure_future(opened.filling.watch())
         if settings.auth == "smart":
             await opened.keys.ensure()
         event(log, "service-started", workers=os.getpid(), auth=settings.auth, version=release())
         yield
+        watching.cancel()
         if house is None:
             await opened.close()
 

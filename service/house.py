@@ -17,6 +17,7 @@ from service.keys import Keys
 from service.knowledge import Knowledge
 from service.metrics import Metrics
 from service.registry import Issuer, Registry
+from service.search.filling import Filling, site_parameters
 from service.search.indexing import Indexer
 from service.search.planning import Searcher
 from service.search.totals import Totals
@@ -55,6 +56,7 @@ class House:
     access: Access | None
     metrics: Metrics
     turns: Turns
+    filling: Filling
     capability: Mapping[str, Any]
     base: str
 
@@ -119,7 +121,7 @@ def assemble(settings: Settings, knowledge: Knowledge, definitions: Definitions,
         settings=settings, knowledge=knowledge, store=store, types=types, validator=definitions.validator,
         indexer=Indexer(definitions.extractors, parameters, base), searcher=searcher, totals=Totals(store, searcher),
         registry=registry, gate=Gate(access.verifier if access else None, links), audit=AuditTrail(store), versions=Versions(store), keys=keys, access=access,
-        metrics=Metrics(), turns=Turns(), capability=definitions.capability, base=base,
+        metrics=Metrics(), turns=Turns(), filling=Filling(store, types, site_parameters(knowledge, types)), capability=definitions.capability, base=base,
     )  # fmt: skip
     links.house = house
     return house

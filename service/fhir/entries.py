@@ -1,7 +1,7 @@
 """The entries of a batch or transaction Bundle: checked, with their bytes cut out of the body as received."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +37,7 @@ class Entry:
 def entries_of(bundle: Json, body: bytes, base: str) -> list[Entry]:
     """The entries in the order of the request. Errors: 400 naming the entry."""
     listed = bundle.get("entry", [])
-    bodies = _resource_bytes(body, len(listed))
+    bodies = resource_bytes(body, len(listed))
     return [_entry(number, entry, bodies[number], base) for number, entry in enumerate(listed)]
 
 
@@ -60,7 +60,7 @@ def _entry(number: int, entry: Json, body: bytes, base: str) -> Entry:
     return Entry(number, method, parts, query, entry.get("fullUrl"), body, request.get("ifMatch"), request.get("ifNoneExist"))
 
 
-def _resource_bytes(body: bytes, count: int) -> list[bytes]:
+def resource_bytes(body: bytes, count: int) -> list[bytes]:
     """The bytes of each entry's resource, empty where it has none."""
     found: list[bytes] = []
     for name, start, _ in top_members(body):
@@ -100,9 +100,13 @@ def rewrite(entry: Entry, identities: dict[bytes, bytes]) -> None:
     """Put real references where the Bundle's urns stand, wherever they stand (http.html, 3.1.0.11.2); parse the resource."""
     if not entry.body:
         return
-    if b"urn:" in entry.body and identities:
-        entry.body = _URN.sub(lambda match: identities.get(match[0].lower(), match[0]), entry.body)
+    entry.body = rewrite_urns(entry.body, identities)
     entry.resource = orjson.loads(entry.body)
+
+
+def rewrite_urns(body: bytes, identities: Mapping[bytes, bytes]) -> bytes:
+    """The bytes with each urn (lower case in `identities`) replaced by what it means here."""
+    return _URN.sub(lambda match: identities.get(match[0].lower(), match[0]), body) if identities and b"urn:" in body else body
 
 
 def conditional_references(resource: Any, path: str) -> list[tuple[str, str]]:

@@ -36,6 +36,20 @@ class Known(composites.Known, Protocol):
     def components(self) -> Sequence[Any]: ...
 
 
+class Parameters(dict[str, Known]):
+    """The parameters that a type can be searched by, by name. `unfilled`: those that it cannot yet be, as older resources lack their rows."""
+
+    def __init__(self, known: Mapping[str, Known]) -> None:
+        super().__init__(known)
+        self.unfilled: dict[str, Known] = {}
+
+    def offer(self, name: str, is_filled: bool) -> None:
+        """Move one to where it belongs."""
+        there, here = (self, self.unfilled) if is_filled else (self.unfilled, self)
+        if name in here:
+            there[name] = here.pop(name)
+
+
 class Criterion(NamedTuple):
     """One parameter of a query: its alternatives are OR, several criteria are AND. `hops`: what a chain or _has leads to; any of them will do.
     `among`: for a composite, the parameters that are asked together. `within`: for a compartment, the parameters that may lead to its owner."""
@@ -164,6 +178,14 @@ def _unknown(name: str) -> Refusal:
     return Refusal(Kind.INVALID, "This search parameter or modifier is not known for this type", shown, code="not-supported")
 
 
+def _absent(name: str, base: str, known: Mapping[str, Known]) -> Refusal:
+    """Why a parameter cannot be searched by."""
+    if base not in getattr(known, "unfilled", ()):
+        return _unknown(name)
+    text = "Resources that were stored before this search parameter was defined are not indexed for it yet: setpoint reindex does it"
+    return Refusal(Kind.INVALID, text, base, code="not-supported")
+
+
 def _criterion(kind: str, name: str, value: str, grounds: Grounds, hops: int) -> Criterion:
     """One criterion on this type; `hops`: how many more types may be stepped to."""
     if name == "_list" and not value.startswith("$"):
@@ -175,7 +197,7 @@ def _criterion(kind: str, name: str, value: str, grounds: Grounds, hops: int) ->
     base, _, modifier = name.partition(":")
     parameter = grounds.parameters[kind].get(base)
     if parameter is None:
-        raise _unknown(name)
+        raise _absent(name, base, grounds.parameters[kind])
     if modifier and modifier not in MODIFIERS[parameter.type] and not (parameter.type == "reference" and modifier in parameter.targets):
         raise _unknown(name)
     if modifier == "missing" and value not in ("true", "false"):
@@ -189,7 +211,9 @@ def _chain(kind: str, name: str, value: str, grounds: Grounds, hops: int) -> Cri
     head, _, rest = name.partition(".")
     base, _, declared = head.partition(":")
     parameter = grounds.parameters[kind].get(base)
-    if parameter is None or parameter.type != "reference" or not rest or not hops or grounds.reaching is None:
+    if parameter is None:
+        raise _absent(name, base, grounds.parameters[kind])
+    if parameter.type != "reference" or not rest or not hops or grounds.reaching is None:
         raise _unknown(name)
     targets = [target for target in parameter.targets if target in grounds.parameters and declared in ("", target)]
     found, refusals = [], []

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ import asyncpg
 from service.store.clock import RidMint, now_us
 from service.store.coalescer import Coalescer
 from service.store.decision import Found, Standing, decide, persons_to_lock, refs_to_lock
+from service.store.refill import Wanted, on_server
 from service.store.rows import INDEX_TABLES, Rows, collect
 from service.store.unit import Audit, GuardFailed, Stored, Unavailable, Unit
 from service.store.writer import GroupWriter, Outcome
@@ -66,6 +67,8 @@ _INSERTS: dict[str, tuple[str, str]] = {
         "id, at, action, interaction, status, kind, ref, person, client, agent, request, body",
         "bigint,bigint,text,text,int,text,text,text,text,text,text,bytea",
     ),
+    "import_source": ("ref, source, digest", "text,text,bytea"),
+    "import_progress": ("source, body", "text,bytea"),
 }
 _UPSERT = {
     "unit": " ON CONFLICT DO NOTHING",
@@ -73,6 +76,8 @@ _UPSERT = {
     "person": " ON CONFLICT (ref) DO NOTHING",
     "story": " ON CONFLICT (person, kind, key) DO UPDATE SET body = excluded.body",
     "reading": " ON CONFLICT (person, measure, at, source) DO UPDATE SET received = excluded.received, value = excluded.value, body = excluded.body",
+    "import_source": " ON CONFLICT (ref) DO UPDATE SET source = excluded.source, digest = excluded.digest",
+    "import_progress": " ON CONFLICT (source) DO UPDATE SET body = excluded.body",
 }
 
 
@@ -119,6 +124,8 @@ def _tables(rows: Rows, slot: int) -> dict[str, Sequence[tuple[Any, ...]]]:
         "reading": list(rows.readings.values()),
         "outbox": rows.pushes,
         "audit": rows.audits,
+        "import_source": list(rows.imported.values()),
+        "import_progress": list(rows.progress.values()),
         "tally": rows.tallied(slot),
         "unit": [(code,) for code in sorted(rows.units)],
     }
@@ -319,6 +326,17 @@ class PostgresStore:
         """Store audit rows that go with no unit (reads and refusals)."""
         columns = _INSERTS["audit"][0].split(", ")
         await self._guarded(lambda: self._writing.copy_records_to_table("audit", records=audits, columns=columns))
+
+    async def refill(self, kind: int, wanted: Mapping[int, Wanted]) -> int:
+        """Bring index rows in step with the indexer; answers how many resources had others. See refill.py."""
+        return await self._guarded(lambda: self._refill(kind, wanted))
+
+    async def _refill(self, kind: int, wanted: Mapping[int, Wanted]) -> int:
+        async with self._writing.acquire() as connection, connection.transaction():
+            changed = await on_server(connection, wanted, {name: _INSERTS[f"idx_{name}"][0] for name in INDEX_TABLES})
+            if changed:  # counts of the type that were kept hold no longer
+                await connection.fetchval(_statement(("tally",), False, False), [kind], [self.mint.slot], [0], [changed])
+            return changed
 
     async def ready(self) -> float:
         """Seconds that the database took to answer. Errors: Unavailable."""

@@ -40,7 +40,8 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Who asked: for the audit, for Provenance, and for what a patient-bound token may touch. `quiet`: an import, which raises nothing."""
+    """Who asked: for the audit, for Provenance, and for what a patient-bound token may touch.
+    `quiet`: an import; what it raises stands here, and none of it is queued for an EHR."""
 
     principal: "Principal"
     reach: "Reach"
