@@ -20,6 +20,7 @@ from service.types import Types
 class Definitions(NamedTuple):
     """What is compiled from the definition files."""
 
+    structures: structures.Structures
     validator: Validator
     extractors: Mapping[str, Any]
     types: Types
@@ -62,4 +63,4 @@ def compile_definitions(knowledge: Knowledge) -> Definitions:
         raise BrokenKnowledge(_findings(knowledge, listed, built, kept) or [problem.message]) from None
     parameters = {kind: {each.name: each for each in own if each.type != "special"} for kind, own in compiled.items()}
     validator = Validator(built, (*kept, "Parameters", "OperationOutcome"))
-    return Definitions(validator, extractors(indexed(compiled), built), Types(declared, parameters), declared, table(read_definition("units.json")))
+    return Definitions(built, validator, extractors(indexed(compiled), built), Types(declared, parameters), declared, table(read_definition("units.json")))

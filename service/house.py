@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from mappings.r4.structures import Structures
 from mappings.r4.validate import Validator
 from mappings.vocabulary import Json
 from service.audit import AuditTrail
@@ -44,6 +45,7 @@ class House:
     knowledge: Knowledge
     store: Store
     types: Types
+    structures: Structures
     validator: Validator
     indexer: Indexer
     searcher: Searcher
@@ -118,7 +120,7 @@ def assemble(settings: Settings, knowledge: Knowledge, definitions: Definitions,
     parameters = {name: kept.parameters for name, kept in types.kept.items()}
     searcher = Searcher(parameters, base, store.dialect, settings.secret_bytes, Units(definitions.units))
     house = House(
-        settings=settings, knowledge=knowledge, store=store, types=types, validator=definitions.validator,
+        settings=settings, knowledge=knowledge, store=store, types=types, structures=definitions.structures, validator=definitions.validator,
         indexer=Indexer(definitions.extractors, parameters, base), searcher=searcher, totals=Totals(store, searcher),
         registry=registry, gate=Gate(access.verifier if access else None, links), audit=AuditTrail(store), versions=Versions(store), keys=keys, access=access,
         metrics=Metrics(), turns=Turns(), filling=Filling(store, types, site_parameters(knowledge, types)), capability=definitions.capability, base=base,

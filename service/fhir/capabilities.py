@@ -5,9 +5,11 @@ import orjson
 from mappings.vocabulary import CANONICAL, Json
 from service.fhir.answer import FHIR_JSON, Answer
 from service.fhir.call import Call
+from service.fhir.patch import FORMATS
 from service.house import House
 from service.release import release
 
+_INTERACTIONS = ("read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type")
 RELEASED = "2026-11-25"
 
 
@@ -22,7 +24,7 @@ def statement(house: House) -> Json:
         "mode": "server",
         "documentation": "Patient-facing and clinical data in, reviewable suggestions out. It proposes, and never orders.",
         "resource": [_resource(house, name) for name in sorted(house.types.kept)],
-        "interaction": [{"code": "transaction"}, {"code": "batch"}],
+        "interaction": [{"code": "transaction"}, {"code": "batch"}, {"code": "history-system"}],
     }
     if house.settings.auth == "smart":
         rest["security"] = _security(house.settings.public_url.rstrip("/"))
@@ -40,6 +42,7 @@ def statement(house: House) -> Json:
         "implementation": {"description": "Setpoint", "url": house.base},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json"],
+        "patchFormat": list(FORMATS),
         "rest": [rest],
     }
 
@@ -55,13 +58,14 @@ def _resource(house: House, name: str) -> Json:
     offered = kept.interactions
     body: Json = {
         "type": name,
-        "interaction": [{"code": code} for code in ("read", "vread", "update", "delete", "history-instance", "create", "search-type") if code in offered],
+        "interaction": [{"code": code} for code in _INTERACTIONS if code in offered],
         "versioning": "versioned-update" if "update" in offered else "versioned",
         "readHistory": "vread" in offered,
         "updateCreate": "update" in offered,
         "conditionalCreate": "create" in offered and name != "AuditEvent",
         "conditionalRead": "full-support",
-        "conditionalDelete": "not-supported",
+        "conditionalUpdate": "update" in offered,
+        "conditionalDelete": house.settings.conditional_delete if "delete" in offered else "not-supported",
         "searchParam": [{"name": parameter.name, "type": parameter.type} for parameter in kept.parameters.values() if parameter.name != "_id"],
     }
     body["searchParam"].insert(0, {"name": "_id", "type": "token"})

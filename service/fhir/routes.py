@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from service.errors import Kind, Refusal
-from service.fhir import baseline, batch, capabilities, create, delete, history, read, review, search, update, vread
+from service.fhir import baseline, batch, capabilities, create, delete, history, patch, read, review, search, update, vread
 from service.fhir.answer import Answer
 from service.fhir.call import Call
 
@@ -30,7 +30,11 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "T/_search", "search-type", search.search_by_post),
     Route("GET", "Patient/I/T", "search-type", search.search_compartment),
     Route("PUT", "T/I", "update", update.update),
+    Route("PUT", "T", "update", update.conditional_update),
+    Route("PATCH", "T/I", "patch", patch.patch),
+    Route("PATCH", "T", "patch", patch.conditional_patch),
     Route("DELETE", "T/I", "delete", delete.delete),
+    Route("DELETE", "T", "delete", delete.conditional_delete),
     Route("GET", "T/I/_history", "history-instance", history.history),
     Route("GET", "T/I/_history/V", "vread", vread.vread),
     Route("HEAD", "T/I/_history/V", "vread", vread.vread),

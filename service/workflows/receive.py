@@ -17,7 +17,6 @@ from service.store.clock import now_us
 from service.store.unit import ANY, Audit, GuardFailed, Reading, Stale, StaleStory, Stored, Unit
 from service.workflows import people
 from service.workflows.change import Change, Matched, Requester
-from service.workflows.conditions import guard_of
 from service.workflows.standing import Standing
 from service.workflows.story import Story
 from service.workflows.telling import Telling
@@ -34,7 +33,7 @@ _ACTIONS = {"create": "C", "update": "U", "delete": "D"}
 async def receive(house: "House", changes: list[Change], who: Requester) -> list[Stored]:
     """Store these changes and all that follows from them, in one commit; answers their new versions, in order.
 
-    Errors: Refusal (422 subject, 409/412 versions, 403 reach), Matched for a conditional create that found something.
+    Errors: Refusal (422 subject, 409/412 versions, 403 reach), Matched where the criteria of a conditional write find something else by now.
     """
     await _agree(house, changes, who)
     changes = [change for change in changes if change.method != "delete" or change.previous is not None]
@@ -151,7 +150,7 @@ async def _think(house: "House", work: Work) -> Unit:
     if stories:
         await house.registry.ehrs()
     for change in work.changes:
-        await _write(house, unit, change, work.who.reach.person)
+        _write(house, unit, change)
         unit.audits.append(_audit(house, change, work.who, now))
     new = {change.ref for change in work.told if change.kind == "Patient" and change.method != "delete"}
     concerns = _by_person(work.told, before)
@@ -182,13 +181,13 @@ async def _stories(house: "House", persons: set[str]) -> dict[str, Story]:
     return {person: Story(person, rows or ()) for person, rows in zip(ordered, await asyncio.gather(*map(house.store.story, ordered)), strict=True)}
 
 
-async def _write(house: "House", unit: Unit, change: Change, only: str | None) -> None:
+def _write(house: "House", unit: Unit, change: Change) -> None:
+    if change.guard is not None:
+        unit.guards.append(change.guard)
     if change.method == "delete":
         unit.writes.append(deletion(change.kind, change.id, change.person, change.expected))
         return
     assert change.resource is not None
-    if change.condition is not None:
-        unit.guards.append(await guard_of(house, change.kind, change.condition, only))
     fresh = not change.given_id
     expected = 0 if fresh else change.expected
     unit.writes.append(received_write(house, change.kind, change.id, change.resource, change.body, change.person, expected, fresh))
