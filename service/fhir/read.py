@@ -1,5 +1,7 @@
 """read: https://hl7.org/fhir/R4/http.html#read"""
 
+from email.utils import parsedate_to_datetime
+
 from service.errors import Kind, Refusal
 from service.fhir import answer
 from service.fhir.answer import Answer
@@ -29,6 +31,14 @@ def unchanged(call: Call, stored: Stored) -> Answer | None:
         same = any(tag.strip().removeprefix(b"W/") in (b'"%d"' % stored.version, b"*") for tag in tags.split(b","))
         return Answer(304, b"", answer.version_headers(stored)[1:]) if same else None
     since = call.headers.get(b"if-modified-since")
-    if since is not None and since == answer.http_date(stored.updated):
+    if since is not None and _seconds(since) >= stored.updated // 1_000_000:
         return Answer(304, b"", answer.version_headers(stored)[1:])
     return None
+
+
+def _seconds(header: bytes) -> float:
+    """An HTTP date as seconds since 1970; before all times where it is none: the header is then ignored (RFC 9110, 13.1.3)."""
+    try:
+        return parsedate_to_datetime(header.decode("latin-1")).timestamp()
+    except ValueError:
+        return float("-inf")

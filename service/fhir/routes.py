@@ -29,6 +29,7 @@ ROUTES: tuple[Route, ...] = (
     Route("HEAD", "T", "search-type", search.search),
     Route("POST", "T/_search", "search-type", search.search_by_post),
     Route("GET", "Patient/I/T", "search-type", search.search_compartment),
+    Route("HEAD", "Patient/I/T", "search-type", search.search_compartment),
     Route("PUT", "T/I", "update", update.update),
     Route("PUT", "T", "update", update.conditional_update),
     Route("PATCH", "T/I", "patch", patch.patch),
@@ -36,6 +37,11 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", "T/I", "delete", delete.delete),
     Route("DELETE", "T", "delete", delete.conditional_delete),
     Route("GET", "T/I/_history", "history-instance", history.history),
+    Route("HEAD", "T/I/_history", "history-instance", history.history),
+    Route("GET", "T/_history", "history-type", history.history_type),
+    Route("HEAD", "T/_history", "history-type", history.history_type),
+    Route("GET", "_history", "history-system", history.history_system),
+    Route("HEAD", "_history", "history-system", history.history_system),
     Route("GET", "T/I/_history/V", "vread", vread.vread),
     Route("HEAD", "T/I/_history/V", "vread", vread.vread),
     Route("POST", "", "transaction", batch.batch),
@@ -43,6 +49,7 @@ ROUTES: tuple[Route, ...] = (
     Route("HEAD", "metadata", "capabilities", capabilities.capabilities),
     Route("POST", "CarePlan/I/$review", "operation", review.review),
     Route("GET", "Patient/I/$baseline", "operation", baseline.baseline, draws=True),
+    Route("HEAD", "Patient/I/$baseline", "operation", baseline.baseline, draws=True),
 )
 _OPEN = {"metadata"}
 """Answered without a token (http.html: capabilities; SMART)."""
