@@ -35,7 +35,7 @@ def find(paths: Sequence[str]) -> list[Path]:
     for text in paths:
         path = Path(text)
         if path.is_dir():
-            inside = sorted(each for each in path.iterdir() if each.is_file() and each.name.removesuffix(".gz").endswith(ENDINGS))
+            inside = sorted(each for each in path.iterdir() if each.is_file() and _is_one(each.name))
             if not inside:
                 raise CannotRun(f"{text}: no *.ndjson or *.json in this directory")
             found += inside
@@ -44,6 +44,10 @@ def find(paths: Sequence[str]) -> list[Path]:
         else:
             raise CannotRun(f"{text}: there is no such file")
     return list(dict.fromkeys(found))
+
+
+def _is_one(name: str) -> bool:
+    return not name.startswith(".") and name.removesuffix(".gz").endswith(ENDINGS)
 
 
 def spooled(folder: str | None = None) -> Path:
