@@ -46,6 +46,7 @@ class House:
     store: Store
     types: Types
     structures: Structures
+    summaries: Mapping[str, frozenset[str]]
     validator: Validator
     indexer: Indexer
     searcher: Searcher
@@ -120,7 +121,8 @@ def assemble(settings: Settings, knowledge: Knowledge, definitions: Definitions,
     parameters = {name: kept.parameters for name, kept in types.kept.items()}
     searcher = Searcher(parameters, base, store.dialect, settings.secret_bytes, Units(definitions.units))
     house = House(
-        settings=settings, knowledge=knowledge, store=store, types=types, structures=definitions.structures, validator=definitions.validator,
+        settings=settings, knowledge=knowledge, store=store, types=types, structures=definitions.structures,
+        summaries=definitions.summaries, validator=definitions.validator,
         indexer=Indexer(definitions.extractors, parameters, base), searcher=searcher, totals=Totals(store, searcher),
         registry=registry, gate=Gate(access.verifier if access else None, links), audit=AuditTrail(store), versions=Versions(store), keys=keys, access=access,
         metrics=Metrics(), turns=Turns(), filling=Filling(store, types, site_parameters(knowledge, types)), capability=definitions.capability, base=base,

@@ -29,9 +29,9 @@ def loads(body: bytes | str) -> Any:
     return json.loads(body, parse_float=Literal, parse_int=_whole)
 
 
-def dumps(value: Any) -> bytes:
-    """The bytes of a value from `loads`, members in their order, without white space."""
-    return orjson.dumps(value, default=_literal, option=orjson.OPT_PASSTHROUGH_SUBCLASS)
+def dumps(value: Any, option: int = 0) -> bytes:
+    """The bytes of a value from `loads`, members in their order, without white space unless an orjson `option` says otherwise."""
+    return orjson.dumps(value, default=_literal, option=orjson.OPT_PASSTHROUGH_SUBCLASS | option)
 
 
 def _literal(value: Any) -> orjson.Fragment:

@@ -9,6 +9,7 @@ from service.errors import Kind, Refusal
 from service.fhir.answer import Answer, refused
 from service.fhir.call import Call
 from service.fhir.routes import Route, find, is_open
+from service.fhir.shaping import asked_of, shaped
 from service.house import House
 from service.log import event, where
 from service.store.unit import Unavailable
@@ -42,7 +43,9 @@ class FhirApplication:
                 call.check_format()
             if not is_open(route):
                 call.principal = await self.house.gate.principal(call.headers)
-            return await route.handler(call)
+            call.shape = asked_of(call)
+            answer = await route.handler(call)
+            return shaped(self.house, call.shape, answer) if call.shape else answer
         except Refusal as refusal:
             await self._audit_refusal(call, route, refusal)
             return refused(refusal)

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 from service.errors import Kind, Refusal
 
 if TYPE_CHECKING:
+    from service.fhir.shaping import Shape
     from service.house import House
     from service.security.principal import Principal
 
@@ -19,7 +20,7 @@ _JSON_NAMES = ("json", "application/json", "application/fhir+json", "text/json")
 class Call:
     """One request. Headers are lower-case bytes; `parts` are the path segments after /fhir."""
 
-    __slots__ = ("_body", "_receive", "headers", "house", "method", "parts", "principal", "query", "request_id")
+    __slots__ = ("_body", "_receive", "headers", "house", "method", "parts", "principal", "query", "request_id", "shape")
 
     def __init__(self, house: "House", scope: Any, receive: Receive, parts: list[str], request_id: str) -> None:
         self.house, self._receive, self.parts, self.request_id = house, receive, parts, request_id
@@ -28,6 +29,7 @@ class Call:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.principal: Principal = None  # type: ignore[assignment]  # set by the application before any interaction runs
         self._body: bytes | None = None
+        self.shape: Shape | None = None
 
     async def body(self) -> bytes:
         """The whole body. Errors: 413 past the limit, 415 for compressed ones."""
@@ -73,7 +75,7 @@ class Call:
 
     def criteria(self) -> str:
         """The search criteria of a conditional request in its address. Errors: 412 without any: a condition is never widened."""
-        pairs = [part for part in self.query.split(b"&") if part and part.split(b"=")[0] not in (b"_format", b"_pretty")]
+        pairs = [part for part in self.query.split(b"&") if part and part.split(b"=")[0] not in (b"_format", b"_pretty", b"_summary", b"_elements")]
         if not pairs:
             raise Refusal(Kind.PRECONDITION, "A conditional request needs search criteria", code="required")
         return b"&".join(pairs).decode("latin-1")

@@ -6,6 +6,7 @@ from service.errors import Kind, Refusal
 from service.fhir import answer
 from service.fhir.answer import Answer
 from service.fhir.call import Call
+from service.fhir.shaping import check_elements
 from service.store.unit import Stored
 
 
@@ -14,6 +15,8 @@ async def read(call: Call) -> Answer:
     kind, id_ = call.parts
     house = call.house
     reach = house.gate.authorise(call.principal, "read", kind)
+    if call.shape is not None:
+        check_read(call, kind)
     ref = f"{kind}/{id_}"
     stored = await house.read(kind, id_)
     if stored is None or not reach.covers(stored.person):
@@ -22,6 +25,13 @@ async def read(call: Call) -> Answer:
     if stored.deleted:
         raise Refusal(Kind.GONE, "This resource was deleted", headers=((b"etag", b'W/"%d"' % stored.version),))
     return unchanged(call, stored) or answer.resource(stored)
+
+
+def check_read(call: Call, kind: str) -> None:
+    """Refuse a shape that a single resource cannot have. Errors: 400."""
+    check_elements(call.house, call.shape, kind)
+    if call.shape is not None and call.shape.summary == "count":
+        raise Refusal(Kind.INVALID, "_summary=count is for searches", "_summary", code="value")
 
 
 def unchanged(call: Call, stored: Stored) -> Answer | None:

@@ -10,7 +10,8 @@ from service.fhir import searchset
 from service.fhir.answer import FHIR_JSON, Answer
 from service.fhir.call import Call
 from service.fhir.including import included
-from service.search.query import Include, Query
+from service.fhir.shaping import Shape, check_elements, shape_of
+from service.search.query import Include, Query, pairs
 from service.security.reach import Reach
 from service.store.unit import stored_row
 
@@ -55,6 +56,7 @@ async def _search(call: Call, raw: bytes) -> Answer:
         await house.audit.seen(call, "search-type", kind, None, reach.person)
         return Answer(200, events, [FHIR_JSON])
     query = house.searcher.understand(kind, raw, call.prefer("handling") == "lenient", partial(_reaching, call))
+    call.shape = _shape(call, query, raw)
     if confined:
         _confine(call, query)
     _check_includes(query, call)
@@ -64,6 +66,20 @@ async def _search(call: Call, raw: bytes) -> Answer:
     body = await found(call, query, reach)
     await house.audit.seen(call, "search-type", kind, None, reach.person)
     return Answer(200, body, [FHIR_JSON])
+
+
+def _shape(call: Call, query: Query, raw: bytes) -> Shape | None:
+    """What part of the matches is answered. Errors: 400; with handling=lenient a name that is no element is set aside."""
+    shape = shape_of(pairs(raw))
+    if shape is not None and shape.summary == "text" and query.includes:
+        raise Refusal(Kind.INVALID, "_include and _revinclude do not go with _summary=text (search.html#summary)", "_summary", code="value")
+    try:
+        check_elements(call.house, shape, query.kind)
+    except Refusal as refusal:
+        if call.prefer("handling") != "lenient":
+            raise
+        query.ignored.append(refusal)
+    return shape
 
 
 def _reaching(call: Call, kind: str) -> str | None:

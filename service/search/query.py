@@ -262,9 +262,12 @@ def _total(query: Query, value: str, known: Mapping[str, Known]) -> None:
 
 
 def _summary(query: Query, value: str, known: Mapping[str, Known]) -> None:
-    if value not in ("count", "false"):
-        raise Refusal(Kind.INVALID, "Of _summary only count and false are offered", "_summary", code="not-supported")
+    """Whether it is one of the five is seen where the answer is shaped."""
     query.only_count = query.only_count or value == "count"
+
+
+def _elements(query: Query, value: str, known: Mapping[str, Known]) -> None:
+    """As _summary."""
 
 
 def _cursor(query: Query, value: str, known: Mapping[str, Known]) -> None:
@@ -281,4 +284,4 @@ def _include(query: Query, name: str, value: str) -> None:
     query.includes.append(Include(parts[0], parts[1], parts[2] if len(parts) == 3 else None, base == "_revinclude", modifier == "iterate"))
 
 
-_CONTROLS = {"_count": _count, "_sort": _sort, "_total": _total, "_summary": _summary, "_cursor": _cursor}
+_CONTROLS = {"_count": _count, "_sort": _sort, "_total": _total, "_summary": _summary, "_elements": _elements, "_cursor": _cursor}
