@@ -49,6 +49,10 @@ class Types:
         self.reserved: frozenset[str] = frozenset()
         _check_numbers(self.kept)
 
+    def searched(self) -> list[str]:
+        """The types that can be searched together, by name: AuditEvents are searched by themselves."""
+        return [name for name, kept in sorted(self.kept.items()) if "search-type" in kept.interactions and name != "AuditEvent"]
+
     def parameters(self, kind: str) -> Mapping[str, Known]:
         """The search parameters of a type by name."""
         return self.kept[kind].parameters

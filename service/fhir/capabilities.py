@@ -10,6 +10,9 @@ from service.house import House
 from service.release import release
 
 _INTERACTIONS = ("read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type")
+_EVERYWHERE = (("_id", "token"), ("_lastUpdated", "date"), ("_profile", "uri"), ("_security", "token"), ("_source", "uri"), ("_tag", "token"))
+_STANDARD = {("Patient", "everything"), ("Observation", "lastn"), ("Resource", "meta"), ("Resource", "meta-add"), ("Resource", "meta-delete"),
+             ("Resource", "validate")}  # fmt: skip
 RELEASED = "2026-11-25"
 
 
@@ -24,7 +27,9 @@ def statement(house: House) -> Json:
         "mode": "server",
         "documentation": "Patient-facing and clinical data in, reviewable suggestions out. It proposes, and never orders.",
         "resource": [_resource(house, name) for name in sorted(house.types.kept)],
-        "interaction": [{"code": "transaction"}, {"code": "batch"}, {"code": "history-system"}],
+        "interaction": [{"code": "transaction"}, {"code": "batch"}, {"code": "history-system"}, {"code": "search-system"}],
+        "searchParam": [{"name": name, "type": kind} for name, kind in _EVERYWHERE],
+        "operation": [_operation("Resource", "meta")],
     }
     if house.settings.auth == "smart":
         rest["security"] = _security(house.settings.public_url.rstrip("/"))
@@ -74,6 +79,22 @@ def _resource(house: House, name: str) -> Json:
         body["searchInclude"] = [f"{name}:{reference}" for reference in references]
     if kept.note:
         body["documentation"] = kept.note
-    if kept.operations:
-        body["operation"] = [{"name": operation, "definition": f"{CANONICAL}/OperationDefinition/{name}-{operation}"} for operation in kept.operations]
+    pointing = sorted(
+        f"{other}:{each.name}" for other, known in house.types.kept.items() for each in known.parameters.values()
+        if each.type == "reference" and (name in each.targets or not each.targets) and "search-type" in known.interactions and other != "AuditEvent"
+    )  # fmt: skip
+    if pointing:
+        body["searchRevInclude"] = pointing
+    body["operation"] = [*(_operation(name, each) for each in kept.operations), *(_operation("Resource", each) for each in _metas(offered))]
     return body
+
+
+def _metas(offered: frozenset[str]) -> list[str]:
+    """The operations on meta that a type has."""
+    return ["meta", "meta-add", "meta-delete"] if "update" in offered else ["meta"] if "vread" in offered else []
+
+
+def _operation(kind: str, name: str) -> Json:
+    """One operation: HL7's own where R4 defines it, else ours."""
+    stem = "http://hl7.org/fhir" if (kind, name) in _STANDARD else CANONICAL
+    return {"name": name, "definition": f"{stem}/OperationDefinition/{kind}-{name}"}

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from service.errors import Kind, Refusal
-from service.fhir import baseline, batch, capabilities, create, delete, history, patch, read, review, search, update, vread
+from service.fhir import across, baseline, batch, capabilities, create, delete, everything, history, lastn, meta, patch, read, review, search, update, vread
 from service.fhir.answer import Answer
 from service.fhir.call import Call
 
@@ -30,6 +30,11 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "T/_search", "search-type", search.search_by_post),
     Route("GET", "Patient/I/T", "search-type", search.search_compartment),
     Route("HEAD", "Patient/I/T", "search-type", search.search_compartment),
+    Route("GET", "Patient/I/*", "search-system", across.search_compartment_whole),
+    Route("HEAD", "Patient/I/*", "search-system", across.search_compartment_whole),
+    Route("GET", "", "search-system", across.search_system),
+    Route("HEAD", "", "search-system", across.search_system),
+    Route("POST", "_search", "search-system", across.search_system_by_post),
     Route("PUT", "T/I", "update", update.update),
     Route("PUT", "T", "update", update.conditional_update),
     Route("PATCH", "T/I", "patch", patch.patch),
@@ -48,6 +53,19 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "metadata", "capabilities", capabilities.capabilities),
     Route("HEAD", "metadata", "capabilities", capabilities.capabilities),
     Route("POST", "CarePlan/I/$review", "operation", review.review),
+    Route("GET", "Patient/I/$everything", "operation", everything.everything),
+    Route("HEAD", "Patient/I/$everything", "operation", everything.everything),
+    Route("POST", "Patient/I/$everything", "operation", everything.everything),
+    Route("GET", "Patient/$everything", "operation", everything.everything),
+    Route("POST", "Patient/$everything", "operation", everything.everything),
+    Route("GET", "Observation/$lastn", "operation", lastn.lastn),
+    Route("HEAD", "Observation/$lastn", "operation", lastn.lastn),
+    Route("POST", "Observation/$lastn", "operation", lastn.lastn),
+    Route("GET", "$meta", "operation", meta.meta),
+    Route("GET", "T/$meta", "operation", meta.meta),
+    Route("GET", "T/I/$meta", "operation", meta.meta),
+    Route("POST", "T/I/$meta-add", "operation", meta.meta_add),
+    Route("POST", "T/I/$meta-delete", "operation", meta.meta_delete),
     Route("GET", "Patient/I/$baseline", "operation", baseline.baseline, draws=True),
     Route("HEAD", "Patient/I/$baseline", "operation", baseline.baseline, draws=True),
 )
