@@ -5,6 +5,7 @@ interpreter after every row.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -59,10 +60,12 @@ class Batch:
 
 
 class Reader:
-    """Reads the files of a plan. `size`: resources of a batch; it grows to twice that where one person's resources follow each other."""
+    """Reads the files of a plan. `size`: resources of a batch; it grows to twice that where one person's resources follow each other;
+    `base`: the address of the source, whose absolute references mean what the files hold."""
 
-    def __init__(self, house: "House", plan: Plan, source: str, size: int) -> None:
+    def __init__(self, house: "House", plan: Plan, source: str, size: int, base: str | None = None) -> None:
         self._house, self._plan, self._source, self._size = house, plan, source, size
+        self._at_base = re.compile(rb'("reference"\s*+:\s*+")' + re.escape(base.rstrip("/").encode()) + b"/") if base else None
         self._limit = house.settings.max_body_mb * 1_048_576
         self._found: dict[tuple[str, str], str] = {}
 
@@ -98,7 +101,10 @@ class Reader:
     def _line(self, place: Place, line: Line, step: int) -> Arrival:
         if line.problem:
             return Arrival(place, refusal=Refusal(Kind.MALFORMED, line.problem))
-        return Arrival(place, body=line.body) if step == STORIES else arrive(self._house, place, self._source, line.body)
+        return Arrival(place, body=line.body) if step == STORIES else arrive(self._house, place, self._source, self._relative(line.body))
+
+    def _relative(self, body: bytes) -> bytes:
+        return self._at_base.sub(rb"\1", body) if self._at_base else body
 
     async def _in_document(self, file: Surveyed, number: int, step: int, behind: int) -> AsyncIterator[Arrival]:
         line = document(file.path)
@@ -121,7 +127,7 @@ class Reader:
         ref, stands = known
         if stands:
             return Arrival(place, part.kin.kind, ref.split("/", 1)[1], stands=True)
-        return arrive(self._house, place, self._source, rewritten(part.body, refs), ref.split("/", 1)[1], requests)
+        return arrive(self._house, place, self._source, self._relative(rewritten(part.body, refs)), ref.split("/", 1)[1], requests)
 
     async def _identities(self, found: Document, shown: str) -> list[tuple[str, bool]]:
         """The ref of each part, and whether its ifNoneExist found that it is there already. Of parts with the same criteria the first one counts."""

@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 from service.bulk.bundles import read_document
@@ -50,9 +51,10 @@ def survey(paths: Sequence[Path], limit: int, seen: Callable[[int], None], shown
     """Read every file once. `limit`: most bytes of one line; `seen` is told the number of resources so far; `shown`: a name for the only
     file instead of its path. Errors: CannotRun."""
     files: list[Surveyed] = []
+    counted = count(1)
     for path in paths:
         try:
-            files.append(_one(path, shown or str(path), limit, lambda: seen(sum(each.steps.total() for each in files))))
+            files.append(_one(path, shown or str(path), limit, lambda: seen(next(counted))))
         except OSError as error:
             raise CannotRun(f"{shown or path}: {error.strerror or 'cannot be read'}") from error
     return Plan(tuple(files))
@@ -67,7 +69,7 @@ def _one(path: Path, shown: str, limit: int, tick: Callable[[], None]) -> Survey
             found.steps[each.step] += 1
             if each.person:
                 found.persons.add(each.person)
-        tick()
+            tick()
     found.digest = digest.hexdigest()
     return found
 

@@ -27,6 +27,7 @@ CANNOT = 2
 def import_(
     paths: Annotated[list[str], typer.Argument(help="files, directories, or - for standard input")],
     source: Annotated[str | None, typer.Option(help="names the system that this comes from; made from the paths when not given")] = None,
+    base: Annotated[str | None, typer.Option(help="the FHIR address of that system: absolute references to it mean what the files hold")] = None,
     push: Annotated[bool, typer.Option("--push", help="queue for the EHRs what the import raises")] = False,
     batch: Annotated[int, typer.Option(min=1, max=5000, help="resources of one commit")] = 1000,
     refused: Annotated[Path | None, typer.Option(help="write a line of JSON for every resource that was refused")] = None,
@@ -42,8 +43,8 @@ def import_(
     if "-" in paths and not standard:
         fail("- stands alone", CANNOT)
     try:
-        found = [spooled()] if standard else find(paths)
-        wish = Wish(source or _named(paths, found), push, batch, stop_on_error, refused)
+        found = [spooled()] if standard else [path for path in find(paths) if refused is None or path.resolve() != refused.resolve()]
+        wish = Wish(source or _named(paths, found), push, batch, stop_on_error, refused, base)
         report = _in_house(lambda house: _import(house, found, wish, "-" if standard else None))
     except (CannotRun, OSError) as error:
         fail(str(error), CANNOT)

@@ -57,14 +57,15 @@ def test_a_bundle_on_standard_input(sqlite_file: str) -> None:
 
 
 def test_refusals_give_one_and_are_counted_by_reason(sqlite_file: str, tmp_path: Path) -> None:
-    file = lines(tmp_path / "in.ndjson", [value("a", "nobody"), value("b", "nobody"), patient("p")])
-    done = run(sqlite_file, "import", str(file), "--refused", str(tmp_path / "refused.ndjson"))
-    assert done.returncode == 1
-    text = done.stdout.decode()
-    assert "created: 1\n" in text
-    assert "refused: 2\n" in text
-    assert "  422 not-found: This reference leads to no person known here: 2\n" in text
-    assert len((tmp_path / "refused.ndjson").read_bytes().splitlines()) == 2
+    lines(tmp_path / "in" / "in.ndjson", [value("a", "nobody"), value("b", "nobody"), patient("p")])
+    refused = tmp_path / "in" / "refused.ndjson"  # in the same directory: it is never taken for one of the files
+    for said in ("created: 1\n", "unchanged: 1\n"):
+        done = run(sqlite_file, "import", str(tmp_path / "in"), "--refused", str(refused))
+        assert done.returncode == 1
+        assert said in done.stdout.decode()
+        assert "refused: 2\n" in done.stdout.decode()
+        assert "  422 not-found: This reference leads to no person known here: 2\n" in done.stdout.decode()
+        assert len(refused.read_bytes().splitlines()) == 2
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,17 @@ async def test_a_reference_to_nowhere_is_refused_and_the_rest_goes_in(there: Pla
     assert (await there.client.get("Observation/b")).status_code == 404
 
 
+async def test_absolute_references_at_the_address_of_the_source(there: Place, tmp_path: Path) -> None:
+    """References of a Bulk Data export may be absolute; with its address they are those of the files, and others stay (references.html#literal)."""
+    base = "https://old.example/fhir"
+    observation = value("o", "") | {"subject": {"reference": f"{base}/Patient/p"}, "performer": [{"reference": "https://else.example/fhir/Practitioner/d"}]}
+    file = lines(tmp_path / "in.ndjson", [observation, patient("p")])
+    assert (await there.bring(file))["refused"] == 1
+    assert (await there.bring(file, base=base + "/"))["created"] == 1
+    stored = await there.read("Observation/o")
+    assert (stored["subject"], stored["performer"]) == ({"reference": "Patient/p"}, observation["performer"])
+
+
 BROKEN: dict[str, tuple[bytes, int, str]] = {
     "bad UTF-8": (b'{"resourceType":"Patient","id":"x","name":[{"family":"SECRET\xff"}]}', 400, "structure"),
     "no JSON": (b'{"resourceType":"Patient","id":"x","name":SECRET}', 400, "structure"),
