@@ -85,13 +85,13 @@ def _resource(house: House, name: str) -> Json:
     )  # fmt: skip
     if pointing:
         body["searchRevInclude"] = pointing
-    body["operation"] = [*(_operation(name, each) for each in kept.operations), *(_operation("Resource", each) for each in _metas(offered))]
+    common = [each for each in house.capability["operations"] if _NEEDS.get(each, "read") in offered]
+    body["operation"] = [*(_operation(name, each) for each in kept.operations), *(_operation("Resource", each) for each in common)]
     return body
 
 
-def _metas(offered: frozenset[str]) -> list[str]:
-    """The operations on meta that a type has."""
-    return ["meta", "meta-add", "meta-delete"] if "update" in offered else ["meta"] if "vread" in offered else []
+_NEEDS = {"meta-add": "update", "meta-delete": "update", "meta": "vread"}
+"""Operations of every type, and the interaction without which a type has them not."""
 
 
 def _operation(kind: str, name: str) -> Json:

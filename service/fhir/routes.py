@@ -4,7 +4,25 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from service.errors import Kind, Refusal
-from service.fhir import across, baseline, batch, capabilities, create, delete, everything, history, lastn, meta, patch, read, review, search, update, vread
+from service.fhir import (
+    across,
+    baseline,
+    batch,
+    capabilities,
+    create,
+    delete,
+    everything,
+    history,
+    lastn,
+    meta,
+    patch,
+    read,
+    review,
+    search,
+    update,
+    validate,
+    vread,
+)
 from service.fhir.answer import Answer
 from service.fhir.call import Call
 
@@ -61,6 +79,9 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "Observation/$lastn", "operation", lastn.lastn),
     Route("HEAD", "Observation/$lastn", "operation", lastn.lastn),
     Route("POST", "Observation/$lastn", "operation", lastn.lastn),
+    Route("POST", "T/$validate", "operation", validate.validate),
+    Route("POST", "T/I/$validate", "operation", validate.validate),
+    Route("GET", "T/I/$validate", "operation", validate.validate),
     Route("GET", "$meta", "operation", meta.meta),
     Route("GET", "T/$meta", "operation", meta.meta),
     Route("GET", "T/I/$meta", "operation", meta.meta),

@@ -64,6 +64,11 @@ class Searcher:
         """The query of a search on this type. `reaching` lets chains and _has step to other types. Errors: 400 naming the parameter, 403."""
         return understand(kind, raw, Grounds(self._parameters, reaching), lenient)
 
+    def equal(self, kind: str, name: str, value: str) -> Criterion:
+        """The criterion that a parameter equals a value, taken as it is."""
+        escaped = re.sub(r"([\\,|$])", r"\\\1", value)
+        return Criterion(name, None, (escaped,), self._parameters[kind][name])
+
     def confine(self, query: Query, person: str, names: tuple[str, ...]) -> None:
         """Keep the query to a Patient's compartment: `names` are the parameters that bind its type to a Patient."""
         query.path = f"{person}/{query.kind}"

@@ -1,0 +1,148 @@
+"""$validate: https://hl7.org/fhir/R4/resource-operation-validate.html - says what a write would say, and stores nothing."""
+
+import orjson
+
+from mappings.outcome import Issue
+from mappings.r4 import form
+from mappings.vocabulary import Json
+from service.errors import Kind, Refusal
+from service.fhir.answer import FHIR_JSON, Answer, outcome_bytes
+from service.fhir.call import Call
+from service.fhir.intake import parsed
+from service.house import House
+from service.search.query import pairs
+from service.workflows import people
+from service.workflows.writes import DERIVED_TAG
+
+MODES = ("create", "update", "delete", "profile")
+_BASE = "http://hl7.org/fhir/StructureDefinition/"
+
+
+async def validate(call: Call) -> Answer:
+    """POST [type]/$validate and [type]/[id]/$validate with the resource, or Parameters of resource, mode and profile; GET of an instance checks
+    what is stored. 200 with the findings whenever there was something to check."""
+    kind = call.parts[0]
+    id_ = call.parts[1] if len(call.parts) == 3 else None
+    call.house.types.check(kind, "read")
+    resource, mode, profile = await _asked(call, kind, id_)
+    _authorise(call, mode, id_)
+    issues: list[Issue] = []
+    if mode == "delete":
+        issues += await _deletion(call.house, f"{kind}/{id_}")
+    elif resource is None:
+        raise Refusal(Kind.INVALID, "A resource to validate is needed", "Parameters.parameter", code="required")
+    else:
+        issues += await _written(call, kind, id_, mode, resource)
+    issues += _profiles(kind, resource, profile)
+    await call.house.audit.seen(call, "operation", kind, f"{kind}/{id_}" if id_ else None, None)
+    return Answer(200, outcome_bytes(*issues), [FHIR_JSON])
+
+
+async def _asked(call: Call, kind: str, id_: str | None) -> tuple[Json | None, str | None, str | None]:
+    """(resource, mode, profile). Errors: 400."""
+    asked = dict(pairs(call.query))
+    mode, profile, resource = asked.get("mode"), asked.get("profile"), None
+    body = await call.fhir_body() if call.method == "POST" and (call.headers.get(b"content-length") != b"0") else b""
+    if call.method == "GET":
+        resource = await _stored(call, kind, str(id_))
+    elif body:
+        resource = parsed(body)
+        if resource.get("resourceType") == "Parameters":
+            listed = [each for each in resource.get("parameter") or () if isinstance(each, dict)]
+            named = {each.get("name"): each for each in listed}
+            mode = named.get("mode", {}).get("valueCode", mode)
+            profile = named.get("profile", {}).get("valueUri", named.get("profile", {}).get("valueCanonical", profile))
+            found = named.get("resource", {}).get("resource")
+            resource = found if isinstance(found, dict) else None
+    if mode is not None and mode not in MODES:
+        raise Refusal(Kind.INVALID, f"mode must be one of {', '.join(MODES)}", "mode", code="value")
+    if mode == "delete" and id_ is None:
+        raise Refusal(Kind.INVALID, "A deletion is validated at the address of the resource", "mode", code="value")
+    return resource, mode, profile
+
+
+async def _stored(call: Call, kind: str, id_: str) -> Json:
+    reach = call.house.gate.authorise(call.principal, "read", kind)
+    stored = await call.house.read(kind, id_)
+    if stored is None or not reach.covers(stored.person):
+        raise Refusal(Kind.NOT_FOUND, "No such resource")
+    if stored.deleted:
+        raise Refusal(Kind.GONE, "This resource was deleted")
+    found: Json = orjson.loads(stored.body)
+    return found
+
+
+def _authorise(call: Call, mode: str | None, id_: str | None) -> None:
+    """The right that the write would need."""
+    if call.method != "GET":
+        call.house.gate.authorise(call.principal, {"delete": "delete", "update": "update"}.get(mode or "", "update" if id_ else "create"), call.parts[0])
+
+
+async def _deletion(house: House, ref: str) -> list[Issue]:
+    """Whether a deletion would be accepted."""
+    stored = await house.store.read(ref)
+    if stored is None or stored.deleted:
+        return [Issue("warning", "not-found", "Nothing stands here; a deletion would change nothing.")]
+    if ref in house.types.reserved:
+        return [Issue("error", "not-supported", "This resource comes from a knowledge file and is read-only.")]
+    if DERIVED_TAG in orjson.loads(stored.body).get("meta", {}).get("tag", []):
+        return [Issue("error", "business-rule", "This resource is derived: change what it rests on.")]
+    return []
+
+
+async def _written(call: Call, kind: str, id_: str | None, mode: str | None, resource: Json) -> list[Issue]:
+    """What a create or update would say, and what only validation says."""
+    if resource.get("resourceType") != kind:
+        return [Issue("error", "invalid", "The resourceType is not the type of the address.", "resourceType")]
+    issues = list(call.house.validator.validate(resource))
+    if (mode == "update" or (id_ is not None and mode is None)) and ("id" not in resource or id_ not in (None, resource.get("id"))):
+        issues.append(Issue("error", "value", "The id of the resource must be there and equal the id of the address.", f"{kind}.id"))
+    if any(issue.severity in ("error", "fatal") for issue in issues):
+        return issues
+    try:
+        await people.resolve(call.house, kind, resource, frozenset(), call.house.store.read)
+    except Refusal as refusal:
+        issues += refusal.issues
+    if kind == "QuestionnaireResponse":
+        issues += await _against_questionnaire(call.house, resource)
+    return issues
+
+
+async def _against_questionnaire(house: House, response: Json) -> list[Issue]:
+    """The response against the Questionnaire that it names, if that is here."""
+    canonical = response.get("questionnaire")
+    if not isinstance(canonical, str):
+        return [Issue("information", "informational", "No Questionnaire is named: the answers were not checked against one.", "QuestionnaireResponse")]
+    found = await questionnaire_of(house, canonical)
+    if found is None:
+        text = "The Questionnaire is not known here: the answers were not checked against it."
+        return [Issue("information", "not-found", text, "QuestionnaireResponse.questionnaire")]
+    return form.findings(response, found)
+
+
+async def questionnaire_of(house: House, canonical: str) -> Json | None:
+    """The Questionnaire of a canonical, of its version where it names one; or by a reference to ours."""
+    url, _, version = canonical.partition("|")
+    ref = url.removeprefix(house.base + "/")
+    if ref.startswith("Questionnaire/"):
+        stored = await house.store.read(ref)
+        return house.parse_stored(stored.body) if stored is not None and not stored.deleted else None
+    query = house.searcher.understand("Questionnaire", b"_count=20")
+    query.criteria.append(house.searcher.equal("Questionnaire", "url", url))
+    statement = house.searcher.page(query, None, 20, None)
+    assert statement is not None
+    found = [house.parse_stored(row[6]) for row in await house.store.fetch(statement.sql, statement.params)]
+    return next((each for each in found if not version or each.get("version") == version), None)
+
+
+def _profiles(kind: str, resource: Json | None, profile: str | None) -> list[Issue]:
+    """Profiles are not checked: that is said, and never passed over."""
+    claimed = (resource or {}).get("meta", {})
+    names = claimed.get("profile", []) if isinstance(claimed, dict) else []
+    others = [name for name in (profile, *(names if isinstance(names, list) else [])) if name is not None and name != _BASE + kind]
+    if not others:
+        return []
+    text = "Only base R4 is checked here: the profile was not."
+    if profile is not None and profile != _BASE + kind:
+        return [Issue("error", "not-supported", text, "profile")]
+    return [Issue("information", "not-supported", text, f"{kind}.meta.profile")]
