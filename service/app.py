@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 from collections.abc import AsyncIterator
@@ -40,6 +41,10 @@ def create(settings: Settings, house: House | None = None) -> "Front":
         watching = asyncio.ensure_future(opened.filling.watch())
         if settings.auth == "smart":
             await opened.keys.ensure()
+        # what was built at the start stays: the collector need not walk it with every full round, which stopped requests for tens of milliseconds
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
         event(log, "service-started", workers=os.getpid(), auth=settings.auth, version=release())
         yield
         watching.cancel()
