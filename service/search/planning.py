@@ -127,6 +127,7 @@ class _Plan:
         self, query: Query, lookups: Sequence[Lookup], keys: Sequence[SortKey], bound: str, limit: int, place: Sequence[Any] | None, bind: Binder, fence: str
     ) -> None:
         self.query, self.keys, self.bound, self.limit, self.place, self.bind, self.fence = query, keys, bound, limit, place, bind, fence
+        self._asked: list[tuple[Lookup, str]] | None = None
         self.kind = f"r.kind = {type_number(query.kind)} AND NOT r.deleted"
         self.ordered = sorted(lookups, key=lambda lookup: lookup.weight)
         self.best = self.ordered[0] if self.ordered and self.ordered[0].drives() else None
@@ -145,6 +146,12 @@ class _Plan:
         """Whether resources without a value of the first sort key come in a statement of their own."""
         has_value = any(each.name == self.keys[0].name and each.modifier not in ("not", "missing") for each in self.query.criteria)
         return not self.is_few and self.keys[0].own is None and not has_value
+
+    def _probed(self) -> list[tuple[Lookup, str]]:
+        """Each criterion with its question to a row: most parts of a statement ask the same."""
+        if self._asked is None:
+            self._asked = [(lookup, lookup.probe(_ROW)) for lookup in self.ordered]
+        return self._asked
 
     # the parts of a statement
 
@@ -168,7 +175,10 @@ class _Plan:
         return " AND ".join(f"NOT {self._is_rare(number, lookup)}" for number, lookup in self.rare)
 
     def _where(self, *conditions: str, but: Lookup | None = None, row: Row = _ROW) -> str:
-        probes = [lookup.probe(row) for lookup in self.ordered if lookup is not but]
+        if row is _ROW:
+            probes = [probe for lookup, probe in self._probed() if lookup is not but]
+        else:
+            probes = [lookup.probe(row) for lookup in self.ordered if lookup is not but]
         return " AND ".join([each for each in (*conditions, self.bound, *probes) if each])
 
     def _after(self, columns: Sequence[str], rid: str) -> str:

@@ -28,7 +28,7 @@ _LOST = (
 """The database is not there (any more): shut down, failing over, or out of reach."""
 _AS_WRITTEN = {
     "plan_cache_mode": "force_generic_plan", "join_collapse_limit": "1", "from_collapse_limit": "1", "enable_hashjoin": "off", "enable_mergejoin": "off",
-    "enable_seqscan": "off", "enable_bitmapscan": "off", "enable_sort": "off", "enable_material": "off", "max_parallel_workers_per_gather": "0",
+    "enable_seqscan": "off", "enable_bitmapscan": "off", "enable_material": "off", "max_parallel_workers_per_gather": "0",
 }  # fmt: skip
 """Statements say themselves in what order tables are read (service/search/planning.py): every one of them goes by index, and is planned once a
 connection. Statistics that are old, or not there yet, then change nothing."""
@@ -168,7 +168,7 @@ class PostgresStore:
     async def open(cls, dsn: str, statement_timeout_s: float = 10.0) -> "PostgresStore":
         """Connect; the node number of this process's rids comes from the database."""
         options = {"statement_timeout": str(int(statement_timeout_s * 1000)), "jit": "off"}
-        shared: dict[str, Any] = {"timeout": 5, "command_timeout": statement_timeout_s + 2, "statement_cache_size": 1000}
+        shared: dict[str, Any] = {"timeout": 5, "command_timeout": statement_timeout_s + 2, "statement_cache_size": 1000, "reset": _as_it_is}
         try:
             pool = await asyncpg.create_pool(dsn, min_size=1, max_size=8, server_settings=options | _AS_WRITTEN, **shared)
             writing = await asyncpg.create_pool(dsn, min_size=1, max_size=4, server_settings=options | _AS_WRITTEN, **shared)
@@ -343,6 +343,10 @@ class PostgresStore:
         started = time.perf_counter()
         await self.fetch("SELECT 1")
         return time.perf_counter() - started
+
+
+async def _as_it_is(connection: Any) -> None:
+    """Nothing of a session is changed here, so a connection need not be reset after every use; an open transaction is rolled back all the same."""
 
 
 def _lock_number(text: str) -> int:

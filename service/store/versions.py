@@ -46,9 +46,13 @@ class Versions:
 
     async def of_one(self, current: Stored, window: Window) -> list[Stored]:
         """The versions of one resource, newest first."""
-        if current.version == 1 and window == Window(window.limit):
-            return [current]
+        if window == Window(window.limit):
+            return [current, *(await self._older(current, window.limit - 1) if current.version > 1 else [])]
         return await self._read([f"r.rid = {current.rid}"], [f"h.rid = {current.rid}"], window, None)
+
+    async def _older(self, current: Stored, limit: int) -> list[Stored]:
+        sql = f"SELECT version, updated, deleted, body FROM history WHERE rid = $1 ORDER BY version DESC LIMIT {limit}"
+        return [_of(current, row) for row in await self._store.fetch(sql, (current.rid,))]
 
     async def of_types(self, kinds: Sequence[str], window: Window, person: str | None) -> list[Stored]:
         """The versions of all resources of these types, newest first; `person` bounds them to one person's."""
