@@ -114,6 +114,8 @@ Beside = Callable[[Sequence[Stored]], Any]
 async def page(call: Call, walk: Walk, beside: Beside | None = None) -> bytes:
     """One page of the walk as a searchset Bundle."""
     house, whole = call.house, walk.whole
+    for query in walk.queries:
+        await house.searcher.prepare(house.store, query)
     links = [("self", _link(call, walk))]
     if whole.only_count:
         return searchset.bundle("searchset", links, _outcomes(walk), await _total(call, walk))

@@ -23,10 +23,18 @@ class FhirApplication:
 
     def __init__(self, house: House) -> None:
         self.house = house
+        self._in_hand = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         request_id = secrets.token_hex(8)
-        answer = await self._answer(scope, receive, request_id)
+        if self._in_hand >= self.house.settings.max_requests:
+            answer = refused(Refusal(Kind.TOO_MANY, "Too many requests are in hand; come back later"))
+        else:
+            self._in_hand += 1
+            try:
+                answer = await self._answer(scope, receive, request_id)
+            finally:
+                self._in_hand -= 1
         self.house.metrics.answered(answer.status)
         headers = [*answer.headers, (b"x-request-id", request_id.encode()), (b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"),
                    (b"content-length", b"%d" % len(answer.body))]  # fmt: skip

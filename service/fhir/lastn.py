@@ -37,6 +37,7 @@ async def lastn(call: Call) -> Answer:
             raise Refusal(Kind.INVALID, "This parameter has no meaning here", name, code="not-supported")
     raw = "&".join(f"{quote(name)}={quote(value)}" for name, value in asked.items())
     query = house.searcher.understand("Observation", f"{raw}&_sort=-date&_count={PAGE}".encode(), reaching=partial(reaching, call))
+    await house.searcher.prepare(house.store, query)
     groups = _grouped(await _all(call, query, reach.only), int(most))
     await house.audit.seen(call, "operation", "Observation", None, reach.person)
     entries = [searchset.search_entry(house.base, stored) for group in groups for stored in group]

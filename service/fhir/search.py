@@ -66,9 +66,7 @@ async def _search(call: Call, raw: bytes) -> Answer:
     if confined:
         _confine(call, query)
     include_checked(query, call)
-    asked = query.units()
-    if asked:
-        await house.searcher.units.look(house.store, asked)
+    await house.searcher.prepare(house.store, query)
     body = await found(call, query, reach)
     await house.audit.seen(call, "search-type", kind, None, reach.person)
     return Answer(200, body, [FHIR_JSON])

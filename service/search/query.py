@@ -7,13 +7,12 @@ from urllib.parse import unquote_to_bytes
 
 from service.errors import Kind, Refusal
 from service.search import composites
-from service.search.units import UCUM
-from service.search.values import split_composite, split_or, unescape
+from service.search.values import split_or
 
 MODIFIERS = {
-    "token": {"not", "missing", "text", "of-type"},
+    "token": {"not", "missing", "text", "of-type", "above", "below"},
     "string": {"exact", "contains", "missing"},
-    "reference": {"missing", "identifier"},
+    "reference": {"missing", "identifier", "above", "below"},
     "date": {"missing"},
     "number": {"missing"},
     "quantity": {"missing"},
@@ -106,18 +105,17 @@ class Query:
     used: list[tuple[str, str]] = field(default_factory=list)
     ignored: list[Refusal] = field(default_factory=list)
 
-    def units(self) -> list[str]:
-        """The UCUM codes that it asks for, at any depth."""
-        return [code for criterion in self.criteria for code in _units(criterion)]
+    def deep(self) -> Iterator[Criterion]:
+        """Its criteria, and those at the ends of chains and _has."""
+        for criterion in self.criteria:
+            yield from _deep(criterion)
 
 
-def _units(criterion: Criterion) -> Iterator[str]:
+def _deep(criterion: Criterion) -> Iterator[Criterion]:
+    if not criterion.hops:
+        yield criterion
     for hop in criterion.hops:
-        yield from _units(hop.criterion)
-    for value in criterion.values if not criterion.hops else ():
-        _, mark, code = value.partition(f"{UCUM}|")
-        if mark and code:
-            yield unescape(split_composite(code)[0])
+        yield from _deep(hop.criterion)
 
 
 def pairs(raw: bytes) -> list[tuple[str, str]]:

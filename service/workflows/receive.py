@@ -149,7 +149,9 @@ async def _think(house: "House", work: Work) -> Unit:
     stories = await _stories(house, work.persons | {reading.person for reading in before})
     if stories:
         await house.registry.ehrs()
-    for change in work.changes:
+    for number, change in enumerate(work.changes):
+        if number % 50 == 49:
+            await asyncio.sleep(0)  # a large transaction lets others in between
         _write(house, unit, change)
         unit.audits.append(_audit(house, change, work.who, now))
     new = {change.ref for change in work.told if change.kind == "Patient" and change.method != "delete"}
@@ -159,6 +161,8 @@ async def _think(house: "House", work: Work) -> Unit:
         telling.note(concerns[person])
         await load_series(house, telling, before)
         telling.tell()
+        if len(stories) > 1:
+            await asyncio.sleep(0)
         telling.add_to(unit, is_new=story.version == 0 and person in new)
     return unit
 
