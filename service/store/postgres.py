@@ -26,6 +26,8 @@ _LOST = (
     asyncpg.OperatorInterventionError, asyncpg.ReadOnlySQLTransactionError, asyncpg.InternalClientError,
 )  # fmt: skip
 """The database is not there (any more): shut down, failing over, or out of reach."""
+_REFUSED = (asyncpg.IntegrityConstraintViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.DataError)
+"""The database takes the group not as it is: two processes met, or one unit holds what no column can."""
 _AS_WRITTEN = {
     "plan_cache_mode": "force_generic_plan", "join_collapse_limit": "1", "from_collapse_limit": "1", "enable_hashjoin": "off", "enable_mergejoin": "off",
     "enable_seqscan": "off", "enable_bitmapscan": "off", "enable_material": "off", "max_parallel_workers_per_gather": "0",
@@ -230,22 +232,29 @@ class PostgresStore:
     async def _commit_group(self, units: list[Unit]) -> list[Outcome]:
         """One transaction for the group; when the database refuses it as a whole, each unit alone."""
         try:
+            return await self._attempt(units)
+        except _REFUSED as error:
+            if len(units) == 1 and isinstance(error, asyncpg.DataError):
+                return [error]
+            return [await self._alone(unit) for unit in units]
+
+    async def _attempt(self, units: list[Unit]) -> list[Outcome]:
+        try:
             async with self._writing.acquire() as connection:
                 return await self._forgetting(self._in_transaction(connection, units))
-        except (asyncpg.IntegrityConstraintViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.DataError) as error:
-            if len(units) == 1:
-                return [error if isinstance(error, asyncpg.DataError) else Unavailable()]
-            return [outcome for unit in units for outcome in await self._again(unit)]
         except (*_LOST, asyncpg.QueryCanceledError, TimeoutError):
             return [Unavailable() for _ in units]
 
-    async def _again(self, unit: Unit) -> list[Outcome]:
+    async def _alone(self, unit: Unit) -> Outcome:
+        """A unit by itself, a few times: what another process stored at the same moment is seen the next time."""
+        refused: Exception = Unavailable()
         for pause in (0.0, 0.01, 0.05):
             await asyncio.sleep(pause)
-            outcome = await self._commit_group([unit])
-            if not isinstance(outcome[0], Unavailable):
-                return outcome
-        return outcome
+            try:
+                return (await self._attempt([unit]))[0]
+            except _REFUSED as error:
+                refused = error
+        return refused if isinstance(refused, asyncpg.DataError) else Unavailable()
 
     async def _in_transaction(self, connection: Any, units: list[Unit]) -> list[Outcome]:
         async with connection.transaction():
