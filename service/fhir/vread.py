@@ -13,6 +13,7 @@ async def vread(call: Call) -> Answer:
     kind, id_, _, version = call.parts
     house = call.house
     reach = house.gate.authorise(call.principal, "vread", kind)
+    house.types.check(kind, "vread")
     if call.shape is not None:
         check_read(call, kind)
     ref = f"{kind}/{id_}"

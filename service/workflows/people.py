@@ -40,6 +40,8 @@ async def resolve(house: "House", kind: str, resource: Json, new: Iterable[str] 
     reference, expression = subject_of(kind, resource)
     if reference is None:
         return None
+    if str(reference.get("reference", "")).startswith("#"):
+        return None  # a contained subject is somebody without a record of their own: kept, and judged for nobody
     if "reference" in reference:
         return await _by_reference(house, str(reference["reference"]), expression, frozenset(new), read or house.store.read)
     if "identifier" in reference:
