@@ -44,7 +44,7 @@ class Types:
             known = {builtin.name: builtin for builtin in BUILTIN} | dict(parameters.get(name, {}))
             if declared is not None:
                 known = {each: known[each] for each in declared}
-            self.kept[name] = KeptType(name, interactions, tuple(entry.get("operations", ())), entry.get("note"), known)
+            self.kept[name] = KeptType(name, interactions, (*capability.get("operations", ()), *entry.get("operations", ())), entry.get("note"), known)
         self.names = frozenset(self.kept)
         self.reserved: frozenset[str] = frozenset()
         _check_numbers(self.kept)

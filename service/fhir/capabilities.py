@@ -9,6 +9,8 @@ from service.house import House
 from service.release import release
 
 RELEASED = "2026-11-25"
+_DEFINED = {"validate": "http://hl7.org/fhir/OperationDefinition/Resource-validate"}
+"""Operations that R4 itself defines (operationslist.html)."""
 
 
 async def capabilities(call: Call) -> Answer:
@@ -71,5 +73,5 @@ def _resource(house: House, name: str) -> Json:
     if kept.note:
         body["documentation"] = kept.note
     if kept.operations:
-        body["operation"] = [{"name": operation, "definition": f"{CANONICAL}/OperationDefinition/{name}-{operation}"} for operation in kept.operations]
+        body["operation"] = [{"name": each, "definition": _DEFINED.get(each, f"{CANONICAL}/OperationDefinition/{name}-{each}")} for each in kept.operations]
     return body

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from service.errors import Kind, Refusal
-from service.fhir import baseline, batch, capabilities, create, delete, history, read, review, search, update, vread
+from service.fhir import baseline, batch, capabilities, create, delete, history, read, review, search, update, validate, vread
 from service.fhir.answer import Answer
 from service.fhir.call import Call
 
@@ -37,6 +37,9 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "", "transaction", batch.batch),
     Route("GET", "metadata", "capabilities", capabilities.capabilities),
     Route("HEAD", "metadata", "capabilities", capabilities.capabilities),
+    Route("POST", "T/$validate", "operation", validate.validate_type),
+    Route("POST", "T/I/$validate", "operation", validate.validate_instance),
+    Route("GET", "T/I/$validate", "operation", validate.validate_stored),
     Route("POST", "CarePlan/I/$review", "operation", review.review),
     Route("GET", "Patient/I/$baseline", "operation", baseline.baseline, draws=True),
 )

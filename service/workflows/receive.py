@@ -42,6 +42,11 @@ async def receive(house: "House", changes: list[Change], who: Requester) -> list
         return await _in_turn(house, changes, persons, who)
 
 
+async def rehearse(house: "House", change: Change, who: Requester) -> None:
+    """Everything for which receive() would refuse this change before it stores anything ($validate). Errors: Refusal."""
+    await _agree(house, [change], who)
+
+
 async def _in_turn(house: "House", changes: list[Change], persons: set[str], who: Requester) -> list[Stored]:
     """Think and commit; again when another process was faster."""
     for _ in range(ATTEMPTS):
