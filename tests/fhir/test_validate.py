@@ -99,7 +99,7 @@ async def test_what_may_not_be_changed(client: httpx.AsyncClient) -> None:
 async def test_derived_content_may_not_be_changed(client: httpx.AsyncClient) -> None:
     person = await new_person(client)
     await stored(client, response(person))
-    (total,) = [each for each in await found(client, f"Observation?patient={person}&code=44261-6")][:1]
+    total = (await found(client, f"Observation?patient={person}&code=44261-6"))[0]
     issues = await asked(client, f"Observation/{total['id']}/$validate?mode=update", total)
     assert errors(issues) == [("business-rule", "Observation")]
 
