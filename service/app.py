@@ -1,6 +1,8 @@
 """The ASGI application: FHIR at /fhir, tokens at /auth/token, health, metrics, OpenAPI."""
 
+import asyncio
 import contextlib
+import gc
 import logging
 import os
 from collections.abc import AsyncIterator
@@ -35,10 +37,17 @@ def create(settings: Settings, house: House | None = None) -> "Front":
         app.state.house = opened
         fhir.house = opened
         await shelf.stock(opened)
+        await opened.filling.settle()
+        watching = asyncio.ensure_future(opened.filling.watch())
         if settings.auth == "smart":
             await opened.keys.ensure()
+        # what was built at the start stays: the collector need not walk it with every full round, which stopped requests for tens of milliseconds
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 20)
         event(log, "service-started", workers=os.getpid(), auth=settings.auth, version=release())
         yield
+        watching.cancel()
         if house is None:
             await opened.close()
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from service.commands import clients, ehrs, issuers, keys, outbox, running, showing, validating
+from service.commands import clients, ehrs, issuers, keys, loading, outbox, running, showing, validating
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Setpoint, a FHIR R4 service for personalised psychiatry.")
 app.command("migrate")(running.migrate)
@@ -14,6 +14,9 @@ app.command("openapi")(showing.openapi)
 app.command("settings")(showing.settings)
 app.command("check")(showing.check)
 app.command("validate")(validating.validate)
+app.command("import")(loading.import_)
+app.command("export")(loading.export)
+app.command("reindex")(loading.reindex)
 app.add_typer(keys.app, name="keys", help="Our signing keys.")
 app.add_typer(clients.app, name="clients", help="Backend clients that may ask for tokens here.")
 app.add_typer(issuers.app, name="issuers", help="Issuers whose bearer tokens are accepted.")

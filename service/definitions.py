@@ -20,6 +20,8 @@ from service.types import Types
 class Definitions(NamedTuple):
     """What is compiled from the definition files."""
 
+    structures: structures.Structures
+    summaries: Mapping[str, frozenset[str]]
     validator: Validator
     extractors: Mapping[str, Any]
     types: Types
@@ -62,4 +64,6 @@ def compile_definitions(knowledge: Knowledge) -> Definitions:
         raise BrokenKnowledge(_findings(knowledge, listed, built, kept) or [problem.message]) from None
     parameters = {kind: {each.name: each for each in own if each.type != "special"} for kind, own in compiled.items()}
     validator = Validator(built, (*kept, "Parameters", "OperationOutcome"))
-    return Definitions(validator, extractors(indexed(compiled), built), Types(declared, parameters), declared, table(read_definition("units.json")))
+    summaries = {name: frozenset(each) for name, each in read_definition("summaries.json")["summaries"].items()}
+    found = extractors(indexed(compiled), built)
+    return Definitions(built, summaries, validator, found, Types(declared, parameters), declared, table(read_definition("units.json")))

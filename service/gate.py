@@ -55,6 +55,11 @@ class Gate:
         return Reach(principal.person)
 
     @staticmethod
+    def allows(principal: Principal, interaction: str, kind: str) -> bool:
+        """Whether the grant covers this interaction on this type."""
+        return principal is OPEN or allows(principal.scopes, interaction, kind) is not None
+
+    @staticmethod
     def bound(principal: Principal) -> Reach:
         """How far anything that this principal writes may reach: a patient-bound token never past its person."""
         return Reach(principal.person) if principal.kind == "patient" else EVERYBODY

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from mappings.r4.structures import Structures
 from mappings.r4.validate import Validator
 from mappings.vocabulary import Json
 from service.audit import AuditTrail
@@ -17,6 +18,7 @@ from service.keys import Keys
 from service.knowledge import Knowledge
 from service.metrics import Metrics
 from service.registry import Issuer, Registry
+from service.search.filling import Filling, site_parameters
 from service.search.indexing import Indexer
 from service.search.planning import Searcher
 from service.search.totals import Totals
@@ -43,6 +45,8 @@ class House:
     knowledge: Knowledge
     store: Store
     types: Types
+    structures: Structures
+    summaries: Mapping[str, frozenset[str]]
     validator: Validator
     indexer: Indexer
     searcher: Searcher
@@ -55,6 +59,7 @@ class House:
     access: Access | None
     metrics: Metrics
     turns: Turns
+    filling: Filling
     capability: Mapping[str, Any]
     base: str
 
@@ -116,10 +121,11 @@ def assemble(settings: Settings, knowledge: Knowledge, definitions: Definitions,
     parameters = {name: kept.parameters for name, kept in types.kept.items()}
     searcher = Searcher(parameters, base, store.dialect, settings.secret_bytes, Units(definitions.units))
     house = House(
-        settings=settings, knowledge=knowledge, store=store, types=types, validator=definitions.validator,
+        settings=settings, knowledge=knowledge, store=store, types=types, structures=definitions.structures,
+        summaries=definitions.summaries, validator=definitions.validator,
         indexer=Indexer(definitions.extractors, parameters, base), searcher=searcher, totals=Totals(store, searcher),
         registry=registry, gate=Gate(access.verifier if access else None, links), audit=AuditTrail(store), versions=Versions(store), keys=keys, access=access,
-        metrics=Metrics(), turns=Turns(), capability=definitions.capability, base=base,
+        metrics=Metrics(), turns=Turns(), filling=Filling(store, types, site_parameters(knowledge, types)), capability=definitions.capability, base=base,
     )  # fmt: skip
     links.house = house
     return house

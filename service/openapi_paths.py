@@ -11,18 +11,37 @@ _OUTCOME = {"description": "OperationOutcome", "content": {_FHIR: {"schema": {"$
 _ID = {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "pattern": r"^[A-Za-z0-9\-.]{1,64}$"}}
 _VERSION = {"name": "version", "in": "path", "required": True, "schema": {"type": "string", "pattern": "^[0-9]{1,9}$"}}
 _COUNT = {"name": "_count", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 1000}}
+_COUNT_ABOVE = {"name": "_count", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 1000}}
+_SINCE = {"name": "_since", "in": "query", "schema": {"type": "string", "format": "date-time"}}
+_TYPE = {"name": "_type", "in": "query", "schema": {"type": "string"}}
 
 
 def paths(capability: Mapping[str, Any]) -> Json:
     """All paths. `capability` is the capability file."""
     found: Json = {"/fhir/metadata": {"get": _operation("capabilities", "What this service can do", "CapabilityStatement", security=[])}}
-    found["/fhir"] = {"post": _operation("transaction", "Run a batch or transaction", "Bundle", body="Bundle")}
+    found["/fhir"] = {
+        "post": _operation("transaction", "Run a batch or transaction", "Bundle", body="Bundle"),
+        "get": _operation("searchSystem", "Search several types at once", "Bundle", [_TYPE, _COUNT]),
+    }
+    found["/fhir/_history"] = {"get": _operation("historySystem", "Every version of everything", "Bundle", [_SINCE, _COUNT_ABOVE])}
     for name, entry in capability["types"].items():
         found |= _of_type(name, set(entry.get("interactions", capability["interactions"])))
-    found["/fhir/CarePlan/{id}/$review"] = {
-        "post": _operation("review", "Review a suggestion: accept, modify or decline", "CarePlan", [_ID], body="Parameters", example="review")
+    return found | _operations() | _beside()
+
+
+def _operations() -> Json:
+    """The operations, whose parameters stand in docs/api.md."""
+    person = {"name": "patient", "in": "query", "required": True, "schema": {"type": "string"}}
+    measure = {"name": "measure", "in": "query", "required": True, "schema": {"type": "string"}}
+    review = _operation("review", "Review a suggestion: accept, modify or decline", "CarePlan", [_ID], body="Parameters", example="review")
+    return {
+        "/fhir/CarePlan/{id}/$review": {"post": review},
+        "/fhir/Patient/{id}/$baseline": {"get": _operation("baseline", "A person's trajectory in one measure", "Parameters", [_ID, measure])},
+        "/fhir/Patient/{id}/$everything": {"get": _operation("everything", "All of a person's record", "Bundle", [_ID, _SINCE, _TYPE, _COUNT])},
+        "/fhir/Patient/{id}/*": {"get": _operation("searchCompartment", "Search a person's compartment", "Bundle", [_ID, _TYPE, _COUNT])},
+        "/fhir/Observation/$lastn": {"get": _operation("lastn", "The newest Observations of each code", "Bundle", [person])},
+        "/fhir/$meta": {"get": _operation("metaSystem", "The tags, labels and profiles in use", "Parameters")},
     }
-    return found | _beside()
 
 
 def _of_type(name: str, offered: set[str]) -> Json:
@@ -41,10 +60,18 @@ def _of_type(name: str, offered: set[str]) -> Json:
         found[one]["get"] = _operation(f"read{name}", f"Read a {name}", name, [_ID])
     if "update" in offered:
         found[one]["put"] = _operation(f"update{name}", f"Update a {name}, or create it under this id", name, [_ID], body=name, created=True)
+    if "patch" in offered:
+        found[one]["patch"] = _operation(f"patch{name}", f"Patch a {name}: JSON Patch, or FHIRPath Patch as Parameters", name, [_ID], body="Parameters")
+        found[base]["put"] = _operation(f"updateBy{name}", f"Update the one {name} that the criteria in the address find", name, body=name, created=True)
+        found[base]["patch"] = _operation(f"patchBy{name}", f"Patch the one {name} that the criteria find", name, body="Parameters")
+        found[base]["delete"] = _operation(f"deleteBy{name}", f"Delete the {name} that the criteria find", None)
     if "delete" in offered:
         found[one]["delete"] = _operation(f"delete{name}", f"Delete a {name}; its versions stay", None, [_ID])
     if "history-instance" in offered:
-        found[f"{one}/_history"] = {"get": _operation(f"history{name}", f"Every version of a {name}", "Bundle", [_ID])}
+        found[f"{one}/_history"] = {"get": _operation(f"history{name}", f"Every version of a {name}", "Bundle", [_ID, _SINCE, _COUNT_ABOVE])}
+    if "history-type" in offered:
+        found[f"{base}/_history"] = {"get": _operation(f"historyType{name}", f"Every version of every {name}", "Bundle", [_SINCE, _COUNT_ABOVE])}
+        found[f"{one}/$meta"] = {"get": _operation(f"meta{name}", f"The tags, labels and profiles of a {name}", "Parameters", [_ID])}
     if "vread" in offered:
         found[f"{one}/_history/{{version}}"] = {"get": _operation(f"vread{name}", f"One version of a {name}", name, [_ID, _VERSION])}
     return found

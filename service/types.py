@@ -1,12 +1,12 @@
 """The kept types: what may be done with each, by the capability file and the search parameter definitions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from mappings.knowledge import KnowledgeError
 from service.errors import Kind, Refusal
 from service.search.indexing import EXTRAS
-from service.search.query import Known
+from service.search.query import Known, Parameters
 from service.store.numbers import param_number, type_number
 
 
@@ -30,7 +30,7 @@ class KeptType(NamedTuple):
     interactions: frozenset[str]
     operations: tuple[str, ...]
     note: str | None
-    parameters: Mapping[str, Known]
+    parameters: Parameters
 
 
 class Types:
@@ -44,14 +44,24 @@ class Types:
             known = {builtin.name: builtin for builtin in BUILTIN} | dict(parameters.get(name, {}))
             if declared is not None:
                 known = {each: known[each] for each in declared}
-            self.kept[name] = KeptType(name, interactions, (*capability.get("operations", ()), *entry.get("operations", ())), entry.get("note"), known)
+            self.kept[name] = KeptType(name, interactions, tuple(entry.get("operations", ())), entry.get("note"), Parameters(known))
         self.names = frozenset(self.kept)
         self.reserved: frozenset[str] = frozenset()
         _check_numbers(self.kept)
 
+    def searched(self) -> list[str]:
+        """The types that can be searched together, by name: AuditEvents are searched by themselves."""
+        return [name for name, kept in sorted(self.kept.items()) if "search-type" in kept.interactions and name != "AuditEvent"]
+
     def parameters(self, kind: str) -> Mapping[str, Known]:
         """The search parameters of a type by name."""
         return self.kept[kind].parameters
+
+    def offer(self, filled: Iterable[tuple[str, str]], among: Iterable[tuple[str, str]]) -> None:
+        """Of the search parameters (type, name) in `among`, offer just the filled ones."""
+        offered = set(filled)
+        for kind, name in among:
+            self.kept[kind].parameters.offer(name, (kind, name) in offered)
 
     def check(self, kind: str, interaction: str, id_: str | None = None) -> None:
         """Refuse what is not offered: 404 for a type that is not kept, 405 for an interaction or a read-only resource."""

@@ -210,6 +210,19 @@ def compartments(folder: Path) -> Json:
     return {"Patient": {r["code"]: r.get("param", []) for r in sorted(document["resource"], key=lambda r: str(r["code"]))}}
 
 
+def summaries(folder: Path) -> Json:
+    """Type, or path of a backbone element -> its elements that belong to a summary (R4 elementdefinition.html, isSummary); choices without [x]."""
+    found: dict[str, list[str]] = {}
+    for name in KEPT:
+        snapshot = json.loads((folder / f"StructureDefinition-{name}.json").read_bytes())["snapshot"]["element"]
+        for element in snapshot[1:]:
+            holder, _, own = element["path"].rpartition(".")
+            found.setdefault(holder, [])
+            if element.get("isSummary"):
+                found[holder].append(own.removesuffix("[x]"))
+    return {holder: sorted(names) for holder, names in sorted(found.items())}
+
+
 def write(path: Path, head: Json, **content: Any) -> None:
     """One generated file: a line for each entry, so that a new package shows as a readable difference."""
     lines = ["{"] + [f' "{key}": {json.dumps(value, ensure_ascii=False)},' for key, value in head.items()]
@@ -232,6 +245,7 @@ def generate(examples: Path, expansions: Path, output: Path) -> None:
     write(output / "value_sets.json", source(expansions, "Codes of required bindings"), value_sets=value_sets(expansions, types))
     parameters = search_parameters(examples)
     write(output / "search_parameters.json", source(examples, "R4 SearchParameters"), parameters=parameters)
+    write(output / "summaries.json", source(examples, "Elements of R4 summaries"), summaries=summaries(examples))
     write(output / "compartments.json", source(examples, "R4 compartments"), compartments=compartments(examples))
 
 

@@ -40,8 +40,9 @@ def main() -> None:
     units = {code: [each.dimension, each.factor, *([each.offset] if each.offset else [])] for code, each in sorted(found.items()) if each}
     left = sorted(code for code, each in found.items() if each is None)
     about = "UCUM units of clinical quantities: dimension, factor and offset to base units. Made by tools/generate_units.py with ucumvert (UCUM essence 2.2)."
+    source = {"source": "UCUM essence 2.2 (https://ucum.org) by ucumvert 0.3.2", "license": "UCUM terms of use, see docs/notices.md"}
     lines = ",\n".join(f"  {json.dumps(code)}: {json.dumps(each)}" for code, each in units.items())
-    OUT.write_text(f'{{\n "about": {json.dumps(about)},\n "units": {{\n{lines}\n }}\n}}\n', encoding="utf-8")
+    OUT.write_text(f'{{\n "about": {json.dumps(about)},\n {json.dumps(source)[1:-1]},\n "units": {{\n{lines}\n }}\n}}\n', encoding="utf-8")
     print(f"{len(units)} units; not linear or not UCUM: {left}")
 
 

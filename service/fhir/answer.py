@@ -41,7 +41,7 @@ def resource(stored: Stored, status: int = 200) -> Answer:
     return Answer(status, stored.body, version_headers(stored))
 
 
-def written(stored: Stored, status: int, base: str, prefer: str) -> Answer:
+def written(stored: Stored, status: int, base: str, prefer: str | None) -> Answer:
     """The answer to create and update: Location, ETag, and a body as Prefer asks (http.html, 3.1.0.5)."""
     headers = version_headers(stored)
     headers.append((b"location", f"{base}/{stored.ref}/_history/{stored.version}".encode()))

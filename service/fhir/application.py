@@ -9,6 +9,7 @@ from service.errors import Kind, Refusal
 from service.fhir.answer import Answer, refused
 from service.fhir.call import Call
 from service.fhir.routes import Route, find, is_open
+from service.fhir.shaping import asked_of, shaped
 from service.house import House
 from service.log import event, where
 from service.store.unit import Unavailable
@@ -22,10 +23,18 @@ class FhirApplication:
 
     def __init__(self, house: House) -> None:
         self.house = house
+        self._in_hand = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         request_id = secrets.token_hex(8)
-        answer = await self._answer(scope, receive, request_id)
+        if self._in_hand >= self.house.settings.max_requests:
+            answer = refused(Refusal(Kind.TOO_MANY, "Too many requests are in hand; come back later"))
+        else:
+            self._in_hand += 1
+            try:
+                answer = await self._answer(scope, receive, request_id)
+            finally:
+                self._in_hand -= 1
         self.house.metrics.answered(answer.status)
         headers = [*answer.headers, (b"x-request-id", request_id.encode()), (b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"),
                    (b"content-length", b"%d" % len(answer.body))]  # fmt: skip
@@ -42,7 +51,9 @@ class FhirApplication:
                 call.check_format()
             if not is_open(route):
                 call.principal = await self.house.gate.principal(call.headers)
-            return await route.handler(call)
+            call.shape = asked_of(call)
+            answer = await route.handler(call)
+            return shaped(self.house, call.shape, answer) if call.shape else answer
         except Refusal as refusal:
             await self._audit_refusal(call, route, refusal)
             return refused(refusal)

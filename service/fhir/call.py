@@ -1,17 +1,18 @@
 """One request as the interactions see it: who asks, for what, with which headers and body."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from service.errors import Kind, Refusal
 
 if TYPE_CHECKING:
+    from service.fhir.shaping import Shape
     from service.house import House
     from service.security.principal import Principal
 
 Receive = Callable[[], Awaitable[Any]]
-_JSON_TYPES = (b"application/fhir+json", b"application/json")
+_JSON_TYPES = ("application/fhir+json", "application/json")
 _FORM = b"application/x-www-form-urlencoded"
 _JSON_NAMES = ("json", "application/json", "application/fhir+json", "text/json")
 
@@ -19,7 +20,7 @@ _JSON_NAMES = ("json", "application/json", "application/fhir+json", "text/json")
 class Call:
     """One request. Headers are lower-case bytes; `parts` are the path segments after /fhir."""
 
-    __slots__ = ("_body", "_receive", "headers", "house", "method", "parts", "principal", "query", "request_id")
+    __slots__ = ("_body", "_receive", "headers", "house", "method", "parts", "principal", "query", "request_id", "shape")
 
     def __init__(self, house: "House", scope: Any, receive: Receive, parts: list[str], request_id: str) -> None:
         self.house, self._receive, self.parts, self.request_id = house, receive, parts, request_id
@@ -28,6 +29,7 @@ class Call:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.principal: Principal = None  # type: ignore[assignment]  # set by the application before any interaction runs
         self._body: bytes | None = None
+        self.shape: Shape | None = None
 
     async def body(self) -> bytes:
         """The whole body. Errors: 413 past the limit, 415 for compressed ones."""
@@ -54,12 +56,29 @@ class Call:
             if not message.get("more_body"):
                 return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
+    def content_type(self) -> str:
+        """The media type of the body, without parameters."""
+        return self.headers.get(b"content-type", b"").split(b";")[0].strip().lower().decode("latin-1")
+
     async def fhir_body(self) -> bytes:
         """The body, declared as FHIR JSON. Errors: 415. A web page cannot send this type without asking first (CORS)."""
-        declared = self.headers.get(b"content-type", b"").split(b";")[0].strip().lower()
-        if declared not in _JSON_TYPES:
+        if self.content_type() not in _JSON_TYPES:
             raise Refusal(Kind.UNSUPPORTED_MEDIA, "The body must be application/fhir+json")
         return await self.body()
+
+    async def typed_body(self, types: Sequence[str], accepted: bytes) -> bytes:
+        """The body, declared as one of these types. Errors: 415 with Accept-Patch (RFC 5789)."""
+        if self.content_type() not in types:
+            said = f"The body must be one of {', '.join(types)}"
+            raise Refusal(Kind.UNSUPPORTED_MEDIA, said, headers=((b"accept-patch", accepted),))
+        return await self.body()
+
+    def criteria(self) -> str:
+        """The search criteria of a conditional request in its address. Errors: 412 without any: a condition is never widened."""
+        pairs = [part for part in self.query.split(b"&") if part and part.split(b"=")[0] not in (b"_format", b"_pretty", b"_summary", b"_elements")]
+        if not pairs:
+            raise Refusal(Kind.PRECONDITION, "A conditional request needs search criteria", code="required")
+        return b"&".join(pairs).decode("latin-1")
 
     async def form_query(self) -> bytes:
         """The search parameters of a POST _search: body and URL together (http.html, 3.1.0.9)."""

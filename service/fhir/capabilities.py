@@ -5,9 +5,14 @@ import orjson
 from mappings.vocabulary import CANONICAL, Json
 from service.fhir.answer import FHIR_JSON, Answer
 from service.fhir.call import Call
+from service.fhir.patch import FORMATS
 from service.house import House
 from service.release import release
 
+_INTERACTIONS = ("read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type")
+_EVERYWHERE = (("_id", "token"), ("_lastUpdated", "date"), ("_profile", "uri"), ("_security", "token"), ("_source", "uri"), ("_tag", "token"))
+_STANDARD = {("Patient", "everything"), ("Observation", "lastn"), ("Resource", "meta"), ("Resource", "meta-add"), ("Resource", "meta-delete"),
+             ("Resource", "validate")}  # fmt: skip
 RELEASED = "2026-11-25"
 _DEFINED = {"validate": "http://hl7.org/fhir/OperationDefinition/Resource-validate"}
 """Operations that R4 itself defines (operationslist.html)."""
@@ -24,7 +29,9 @@ def statement(house: House) -> Json:
         "mode": "server",
         "documentation": "Patient-facing and clinical data in, reviewable suggestions out. It proposes, and never orders.",
         "resource": [_resource(house, name) for name in sorted(house.types.kept)],
-        "interaction": [{"code": "transaction"}, {"code": "batch"}],
+        "interaction": [{"code": "transaction"}, {"code": "batch"}, {"code": "history-system"}, {"code": "search-system"}],
+        "searchParam": [{"name": name, "type": kind} for name, kind in _EVERYWHERE],
+        "operation": [_operation("Resource", "meta")],
     }
     if house.settings.auth == "smart":
         rest["security"] = _security(house.settings.public_url.rstrip("/"))
@@ -42,6 +49,7 @@ def statement(house: House) -> Json:
         "implementation": {"description": "Setpoint", "url": house.base},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json"],
+        "patchFormat": list(FORMATS),
         "rest": [rest],
     }
 
@@ -57,13 +65,14 @@ def _resource(house: House, name: str) -> Json:
     offered = kept.interactions
     body: Json = {
         "type": name,
-        "interaction": [{"code": code} for code in ("read", "vread", "update", "delete", "history-instance", "create", "search-type") if code in offered],
+        "interaction": [{"code": code} for code in _INTERACTIONS if code in offered],
         "versioning": "versioned-update" if "update" in offered else "versioned",
         "readHistory": "vread" in offered,
         "updateCreate": "update" in offered,
         "conditionalCreate": "create" in offered and name != "AuditEvent",
         "conditionalRead": "full-support",
-        "conditionalDelete": "not-supported",
+        "conditionalUpdate": "update" in offered,
+        "conditionalDelete": house.settings.conditional_delete if "delete" in offered else "not-supported",
         "searchParam": [{"name": parameter.name, "type": parameter.type} for parameter in kept.parameters.values() if parameter.name != "_id"],
     }
     body["searchParam"].insert(0, {"name": "_id", "type": "token"})
@@ -72,6 +81,22 @@ def _resource(house: House, name: str) -> Json:
         body["searchInclude"] = [f"{name}:{reference}" for reference in references]
     if kept.note:
         body["documentation"] = kept.note
-    if kept.operations:
-        body["operation"] = [{"name": each, "definition": _DEFINED.get(each, f"{CANONICAL}/OperationDefinition/{name}-{each}")} for each in kept.operations]
+    pointing = sorted(
+        f"{other}:{each.name}" for other, known in house.types.kept.items() for each in known.parameters.values()
+        if each.type == "reference" and (name in each.targets or not each.targets) and "search-type" in known.interactions and other != "AuditEvent"
+    )  # fmt: skip
+    if pointing:
+        body["searchRevInclude"] = pointing
+    common = [each for each in house.capability["operations"] if _NEEDS.get(each, "read") in offered]
+    body["operation"] = [*(_operation(name, each) for each in kept.operations), *(_operation("Resource", each) for each in common)]
     return body
+
+
+_NEEDS = {"meta-add": "update", "meta-delete": "update", "meta": "vread"}
+"""Operations of every type, and the interaction without which a type has them not."""
+
+
+def _operation(kind: str, name: str) -> Json:
+    """One operation: HL7's own where R4 defines it, else ours."""
+    stem = "http://hl7.org/fhir" if (kind, name) in _STANDARD else CANONICAL
+    return {"name": name, "definition": f"{stem}/OperationDefinition/{kind}-{name}"}

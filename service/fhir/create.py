@@ -6,7 +6,8 @@ from service.fhir.answer import Answer
 from service.fhir.call import Call
 from service.fhir.intake import intake
 from service.store.unit import Stored
-from service.workflows.change import Change, Matched, Requester
+from service.workflows.change import Change, Requester
+from service.workflows.conditions import look_up, until_it_holds
 from service.workflows.receive import receive
 
 
@@ -22,32 +23,32 @@ async def create(call: Call) -> Answer:
         row = await house.audit.record(resource, body, None, call.principal.client_id, call.request_id)
         stored_event = await house.audit.read(str(row.id), house.base)
         assert stored_event is not None
-        return answer.written(stored_event, 201, house.base, call.prefer("return") or "representation")
-    change = Change("create", kind, resource=resource, body=body, condition=_condition(call))
-    if change.condition is not None:
+        return answer.written(stored_event, 201, house.base, call.prefer("return"))
+    criteria = _criteria(call)
+    if criteria is not None:
         house.gate.authorise(call.principal, "search-type", kind)
-    try:
+
+    async def once() -> Answer:
+        change = Change("create", kind, resource=resource, body=body)
+        if criteria is not None:
+            target = await look_up(house, kind, criteria, reach.person)
+            if target.one is not None:
+                return await _there(call, target.one)
+            change.guard = target.guard
         (stored,) = await receive(house, [change], Requester.of(call, reach))
-    except Matched as matched:
-        return await _matched(call, matched.refs)
-    return answer.written(stored, 201, house.base, call.prefer("return") or "representation")
+        return answer.written(stored, 201, house.base, call.prefer("return"))
+
+    return await until_it_holds(once)
 
 
-def _condition(call: Call) -> str | None:
+def _criteria(call: Call) -> str | None:
     header = call.headers.get(b"if-none-exist")
-    if header is None:
-        return None
-    text = header.decode("latin-1").lstrip("?")
-    if not text:
-        raise Refusal(Kind.PRECONDITION, "If-None-Exist holds no criteria", "If-None-Exist", code="invalid")
-    return text
+    return None if header is None else header.decode("latin-1").lstrip("?")
 
 
-async def _matched(call: Call, refs: tuple[str, ...]) -> Answer:
-    """The resource that is already there; several are refused."""
-    if len(refs) != 1:
-        raise Refusal(Kind.SEVERAL, "More than one resource matches If-None-Exist")
-    stored: Stored | None = await call.house.store.read(refs[0])
+async def _there(call: Call, ref: str) -> Answer:
+    """The resource that is already there."""
+    stored: Stored | None = await call.house.store.read(ref)
     if stored is None or stored.deleted:
         raise Refusal(Kind.CONFLICT, "The matching resource has just gone; try again")
-    return answer.written(stored, 200, call.house.base, call.prefer("return") or "representation")
+    return answer.written(stored, 200, call.house.base, call.prefer("return"))

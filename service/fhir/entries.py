@@ -1,7 +1,8 @@
 """The entries of a batch or transaction Bundle: checked, with their bytes cut out of the body as received."""
 
 import re
-from collections.abc import Iterator
+from base64 import b64decode
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from mappings.vocabulary import Json
 from service.errors import Kind, Refusal
 
 _URN = re.compile(rb"urn:(?:uuid:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|oid:[0-9.]{3,100})")
-METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 @dataclass(slots=True)
@@ -27,6 +28,8 @@ class Entry:
     body: bytes
     if_match: str | None = None
     if_none_exist: str | None = None
+    if_none_match: str | None = None
+    if_modified_since: str | None = None
     resource: Json | None = None
 
     @property
@@ -37,7 +40,7 @@ class Entry:
 def entries_of(bundle: Json, body: bytes, base: str) -> list[Entry]:
     """The entries in the order of the request. Errors: 400 naming the entry."""
     listed = bundle.get("entry", [])
-    bodies = _resource_bytes(body, len(listed))
+    bodies = resource_bytes(body, len(listed))
     return [_entry(number, entry, bodies[number], base) for number, entry in enumerate(listed)]
 
 
@@ -54,13 +57,21 @@ def _entry(number: int, entry: Json, body: bytes, base: str) -> Entry:
         raise _refuse(number, "request.method", "This method is not offered in a Bundle")
     url: str = request["url"]
     path, _, query = url.removeprefix(base).strip("/").partition("?")
-    if method in ("POST", "PUT") and not body:
+    if method in ("POST", "PUT", "PATCH") and not body and parts_of(path)[1:] != ["_search"]:
         raise Refusal(Kind.INVALID, "This entry needs a resource", f"Bundle.entry[{number}].resource", code="required")
-    parts = path.split("/") if path else []
-    return Entry(number, method, parts, query, entry.get("fullUrl"), body, request.get("ifMatch"), request.get("ifNoneExist"))
+    conditions = [request.get(name) for name in ("ifMatch", "ifNoneExist", "ifNoneMatch", "ifModifiedSince")]
+    if not all(each is None or isinstance(each, str) for each in conditions):
+        raise _refuse(number, "request", "ifMatch, ifNoneExist, ifNoneMatch and ifModifiedSince are texts")
+    full_url = entry.get("fullUrl")
+    return Entry(number, method, parts_of(path), query, full_url if isinstance(full_url, str) else None, body, *conditions)
 
 
-def _resource_bytes(body: bytes, count: int) -> list[bytes]:
+def parts_of(path: str) -> list[str]:
+    """The segments of a relative address."""
+    return path.split("/") if path else []
+
+
+def resource_bytes(body: bytes, count: int) -> list[bytes]:
     """The bytes of each entry's resource, empty where it has none."""
     found: list[bytes] = []
     for name, start, _ in top_members(body):
@@ -96,13 +107,56 @@ def _member(body: bytes, start: int, wanted: str) -> bytes:
     return b""
 
 
-def rewrite(entry: Entry, identities: dict[bytes, bytes]) -> None:
-    """Put real references where the Bundle's urns stand, wherever they stand (http.html, 3.1.0.11.2); parse the resource."""
+def identities_of(entries: Iterable[tuple[Entry, str | None]]) -> dict[bytes, bytes]:
+    """What each fullUrl means here: urns in lower case, other addresses as they are written."""
+    found: dict[bytes, bytes] = {}
+    for entry, ref in entries:
+        if entry.full_url and ref:
+            url = entry.full_url
+            found[(url.lower() if url[:4].lower() == "urn:" else url).encode()] = ref.encode()
+    return found
+
+
+def rewrite(entry: Entry, identities: Mapping[bytes, bytes]) -> None:
+    """Put real references where the Bundle's fullUrls stand, wherever they stand (http.html, 3.1.0.11.2; bundle.html#references); parse the resource."""
     if not entry.body:
         return
-    if b"urn:" in entry.body and identities:
-        entry.body = _URN.sub(lambda match: identities.get(match[0].lower(), match[0]), entry.body)
+    entry.body = rewrite_urns(entry.body, identities)
+    for url, ref in identities.items():
+        if not url.startswith(b"urn:"):
+            entry.body = _rewrite_address(entry, url, ref)
     entry.resource = orjson.loads(entry.body)
+
+
+_ROOT = re.compile(r"(.*/)([A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64})")
+
+
+def _rewrite_address(entry: Entry, url: bytes, ref: bytes) -> bytes:
+    """An absolute fullUrl, and its relative form where the entry that refers to it has the same root."""
+    body = entry.body.replace(b'"%b"' % url, b'"%b"' % ref)
+    root, own = _ROOT.fullmatch(url.decode()), _ROOT.fullmatch(entry.full_url or "")
+    if root and own and root[1] == own[1] and root[2].encode() != ref:
+        body = re.sub(rb'("reference"\s*:\s*)"%b"' % re.escape(root[2].encode()), rb'\g<1>"%b"' % ref, body)
+    return body
+
+
+def patch_of(entry: Entry) -> tuple[str, bytes]:
+    """(media type, patch) of a PATCH entry: a Binary that holds a JSON Patch, or Parameters that are a FHIRPath Patch. Errors: 400."""
+    resource = entry.resource or orjson.loads(entry.body or b"null")
+    where = f"{entry.where}.resource"
+    if isinstance(resource, dict) and resource.get("resourceType") == "Parameters":
+        return "application/fhir+json", entry.body
+    if not isinstance(resource, dict) or resource.get("resourceType") != "Binary" or resource.get("contentType") != "application/json-patch+json":
+        raise Refusal(Kind.INVALID, "A PATCH has a Binary of contentType application/json-patch+json, or Parameters", where, code="value")
+    try:
+        return "application/json-patch+json", b64decode(str(resource.get("data", "")), validate=True)
+    except ValueError:
+        raise Refusal(Kind.INVALID, "The data of the Binary are not base64", f"{where}.data", code="value") from None
+
+
+def rewrite_urns(body: bytes, identities: Mapping[bytes, bytes]) -> bytes:
+    """The bytes with each urn (lower case in `identities`) replaced by what it means here."""
+    return _URN.sub(lambda match: identities.get(match[0].lower(), match[0]), body) if identities and b"urn:" in body else body
 
 
 def conditional_references(resource: Any, path: str) -> list[tuple[str, str]]:

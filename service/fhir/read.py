@@ -1,9 +1,12 @@
 """read: https://hl7.org/fhir/R4/http.html#read"""
 
+from email.utils import parsedate_to_datetime
+
 from service.errors import Kind, Refusal
 from service.fhir import answer
 from service.fhir.answer import Answer
 from service.fhir.call import Call
+from service.fhir.shaping import check_elements
 from service.store.unit import Stored
 
 
@@ -12,6 +15,8 @@ async def read(call: Call) -> Answer:
     kind, id_ = call.parts
     house = call.house
     reach = house.gate.authorise(call.principal, "read", kind)
+    if call.shape is not None:
+        check_read(call, kind)
     ref = f"{kind}/{id_}"
     stored = await house.read(kind, id_)
     if stored is None or not reach.covers(stored.person):
@@ -22,6 +27,13 @@ async def read(call: Call) -> Answer:
     return unchanged(call, stored) or answer.resource(stored)
 
 
+def check_read(call: Call, kind: str) -> None:
+    """Refuse a shape that a single resource cannot have. Errors: 400."""
+    check_elements(call.house, call.shape, kind)
+    if call.shape is not None and call.shape.summary == "count":
+        raise Refusal(Kind.INVALID, "_summary=count is for searches", "_summary", code="value")
+
+
 def unchanged(call: Call, stored: Stored) -> Answer | None:
     """304 when the client already has this version (http.html, 3.1.0.8 conditional read)."""
     tags = call.headers.get(b"if-none-match")
@@ -29,6 +41,14 @@ def unchanged(call: Call, stored: Stored) -> Answer | None:
         same = any(tag.strip().removeprefix(b"W/") in (b'"%d"' % stored.version, b"*") for tag in tags.split(b","))
         return Answer(304, b"", answer.version_headers(stored)[1:]) if same else None
     since = call.headers.get(b"if-modified-since")
-    if since is not None and since == answer.http_date(stored.updated):
+    if since is not None and _seconds(since) >= stored.updated // 1_000_000:
         return Answer(304, b"", answer.version_headers(stored)[1:])
     return None
+
+
+def _seconds(header: bytes) -> float:
+    """An HTTP date as seconds since 1970; before all times where it is none: the header is then ignored (RFC 9110, 13.1.3)."""
+    try:
+        return parsedate_to_datetime(header.decode("latin-1")).timestamp()
+    except ValueError:
+        return float("-inf")

@@ -4,7 +4,25 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from service.errors import Kind, Refusal
-from service.fhir import baseline, batch, capabilities, create, delete, history, read, review, search, update, validate, vread
+from service.fhir import (
+    across,
+    baseline,
+    batch,
+    capabilities,
+    create,
+    delete,
+    everything,
+    history,
+    lastn,
+    meta,
+    patch,
+    read,
+    review,
+    search,
+    update,
+    validate,
+    vread,
+)
 from service.fhir.answer import Answer
 from service.fhir.call import Call
 
@@ -29,9 +47,24 @@ ROUTES: tuple[Route, ...] = (
     Route("HEAD", "T", "search-type", search.search),
     Route("POST", "T/_search", "search-type", search.search_by_post),
     Route("GET", "Patient/I/T", "search-type", search.search_compartment),
+    Route("HEAD", "Patient/I/T", "search-type", search.search_compartment),
+    Route("GET", "Patient/I/*", "search-system", across.search_compartment_whole),
+    Route("HEAD", "Patient/I/*", "search-system", across.search_compartment_whole),
+    Route("GET", "", "search-system", across.search_system),
+    Route("HEAD", "", "search-system", across.search_system),
+    Route("POST", "_search", "search-system", across.search_system_by_post),
     Route("PUT", "T/I", "update", update.update),
+    Route("PUT", "T", "update", update.conditional_update),
+    Route("PATCH", "T/I", "patch", patch.patch),
+    Route("PATCH", "T", "patch", patch.conditional_patch),
     Route("DELETE", "T/I", "delete", delete.delete),
+    Route("DELETE", "T", "delete", delete.conditional_delete),
     Route("GET", "T/I/_history", "history-instance", history.history),
+    Route("HEAD", "T/I/_history", "history-instance", history.history),
+    Route("GET", "T/_history", "history-type", history.history_type),
+    Route("HEAD", "T/_history", "history-type", history.history_type),
+    Route("GET", "_history", "history-system", history.history_system),
+    Route("HEAD", "_history", "history-system", history.history_system),
     Route("GET", "T/I/_history/V", "vread", vread.vread),
     Route("HEAD", "T/I/_history/V", "vread", vread.vread),
     Route("POST", "", "transaction", batch.batch),
@@ -41,7 +74,24 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "T/I/$validate", "operation", validate.validate_instance),
     Route("GET", "T/I/$validate", "operation", validate.validate_stored),
     Route("POST", "CarePlan/I/$review", "operation", review.review),
+    Route("GET", "Patient/I/$everything", "operation", everything.everything),
+    Route("HEAD", "Patient/I/$everything", "operation", everything.everything),
+    Route("POST", "Patient/I/$everything", "operation", everything.everything),
+    Route("GET", "Patient/$everything", "operation", everything.everything),
+    Route("POST", "Patient/$everything", "operation", everything.everything),
+    Route("GET", "Observation/$lastn", "operation", lastn.lastn),
+    Route("HEAD", "Observation/$lastn", "operation", lastn.lastn),
+    Route("POST", "Observation/$lastn", "operation", lastn.lastn),
+    Route("POST", "T/$validate", "operation", validate.validate),
+    Route("POST", "T/I/$validate", "operation", validate.validate),
+    Route("GET", "T/I/$validate", "operation", validate.validate),
+    Route("GET", "$meta", "operation", meta.meta),
+    Route("GET", "T/$meta", "operation", meta.meta),
+    Route("GET", "T/I/$meta", "operation", meta.meta),
+    Route("POST", "T/I/$meta-add", "operation", meta.meta_add),
+    Route("POST", "T/I/$meta-delete", "operation", meta.meta_delete),
     Route("GET", "Patient/I/$baseline", "operation", baseline.baseline, draws=True),
+    Route("HEAD", "Patient/I/$baseline", "operation", baseline.baseline, draws=True),
 )
 _OPEN = {"metadata"}
 """Answered without a token (http.html: capabilities; SMART)."""

@@ -10,7 +10,9 @@ from service.fhir import searchset
 from service.fhir.answer import FHIR_JSON, Answer
 from service.fhir.call import Call
 from service.fhir.including import included
-from service.search.query import Include, Query
+from service.fhir.shaping import Shape, check_elements, shape_of
+from service.house import House
+from service.search.query import Include, Query, pairs
 from service.security.reach import Reach
 from service.store.unit import stored_row
 
@@ -36,8 +38,13 @@ def _compartment() -> dict[str, list[str]]:
     return found
 
 
+def compartment_parameters(house: House, kind: str) -> tuple[str, ...]:
+    """The parameters that bind a type to the Patient compartment; none for a type outside it."""
+    return tuple(name for name in _compartment().get(kind, ()) if name in house.types.parameters(kind))
+
+
 def _confine(call: Call, query: Query) -> None:
-    names = tuple(name for name in _compartment().get(query.kind, ()) if name in call.house.types.parameters(query.kind))
+    names = compartment_parameters(call.house, query.kind)
     if not names:
         raise Refusal(Kind.NOT_FOUND, "This type is not part of the Patient compartment", code="not-supported")
     call.house.searcher.confine(query, "/".join(call.parts[:2]), names)
@@ -54,19 +61,32 @@ async def _search(call: Call, raw: bytes) -> Answer:
         events = await house.audit.search(raw, reach.person, house.base)
         await house.audit.seen(call, "search-type", kind, None, reach.person)
         return Answer(200, events, [FHIR_JSON])
-    query = house.searcher.understand(kind, raw, call.prefer("handling") == "lenient", partial(_reaching, call))
+    query = house.searcher.understand(kind, raw, call.prefer("handling") == "lenient", partial(reaching, call))
+    call.shape = _shape(call, query, raw)
     if confined:
         _confine(call, query)
-    _check_includes(query, call)
-    asked = query.units()
-    if asked:
-        await house.searcher.units.look(house.store, asked)
+    include_checked(query, call)
+    await house.searcher.prepare(house.store, query)
     body = await found(call, query, reach)
     await house.audit.seen(call, "search-type", kind, None, reach.person)
     return Answer(200, body, [FHIR_JSON])
 
 
-def _reaching(call: Call, kind: str) -> str | None:
+def _shape(call: Call, query: Query, raw: bytes) -> Shape | None:
+    """What part of the matches is answered. Errors: 400; with handling=lenient a name that is no element is set aside."""
+    shape = shape_of(pairs(raw))
+    if shape is not None and shape.summary == "text" and query.includes:
+        raise Refusal(Kind.INVALID, "_include and _revinclude do not go with _summary=text (search.html#summary)", "_summary", code="value")
+    try:
+        check_elements(call.house, shape, query.kind)
+    except Refusal as refusal:
+        if call.prefer("handling") != "lenient":
+            raise
+        query.ignored.append(refusal)
+    return shape
+
+
+def reaching(call: Call, kind: str) -> str | None:
     """The one person whose resources of this type a chain or _has may look at, None for all. Errors: 403."""
     if kind == "AuditEvent":
         raise Refusal(Kind.INVALID, "AuditEvents are searched by themselves", code="not-supported")
@@ -75,7 +95,7 @@ def _reaching(call: Call, kind: str) -> str | None:
     return reach.only
 
 
-def _check_includes(query: Query, call: Call) -> None:
+def include_checked(query: Query, call: Call) -> None:
     """Includes reach other types: each must be granted as well. `*` stands for every reference parameter of its type."""
     query.includes = [each for include in query.includes for each in _spread(include, call)]
     for include in query.includes:

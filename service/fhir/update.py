@@ -1,4 +1,4 @@
-"""update, also as create: https://hl7.org/fhir/R4/http.html#update"""
+"""update, also as create and conditional: https://hl7.org/fhir/R4/http.html#update, #cond-update"""
 
 import re
 
@@ -9,6 +9,7 @@ from service.fhir.call import Call
 from service.fhir.intake import intake
 from service.store.unit import ANY
 from service.workflows.change import Change, Requester
+from service.workflows.conditions import Target, look_up, until_it_holds
 from service.workflows.receive import receive
 
 ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
@@ -16,7 +17,7 @@ _TAG = re.compile(rb'(?:W/)?"(\d{1,9})"')
 
 
 async def update(call: Call) -> Answer:
-    """200 with the new version, 201 where nothing stood; 412 for a stale If-Match, 400 for a malformed one."""
+    """200 with the new version, 201 where nothing stood; 412 for a stale If-Match or where If-None-Match: * finds something, 400 for a malformed one."""
     kind, id_ = call.parts
     house = call.house
     reach = house.gate.authorise(call.principal, "update", kind)
@@ -25,9 +26,52 @@ async def update(call: Call) -> Answer:
         raise Refusal(Kind.INVALID, "The id in the address is not a FHIR id", code="value")
     body = await call.fhir_body()
     resource = intake(house, kind, body, id_)
-    change = Change("update", kind, id_, resource, body, expected=expected(call.headers.get(b"if-match")))
+    change = Change("update", kind, id_, resource, body, expected=wanted(call))
     (stored,) = await receive(house, [change], Requester.of(call, reach))
-    return answer.written(stored, 201 if change.revives else 200, house.base, call.prefer("return") or "representation")
+    return answer.written(stored, 201 if change.revives else 200, house.base, call.prefer("return"))
+
+
+async def conditional_update(call: Call) -> Answer:
+    """PUT [type]?criteria: nothing matches: created (under the id that the body names, where it does); one: updated; several: 412."""
+    kind = call.parts[0]
+    house = call.house
+    reach = house.gate.authorise(call.principal, "update", kind)
+    house.gate.authorise(call.principal, "search-type", kind)
+    house.types.check(kind, "update")
+    criteria = call.criteria()
+    body = await call.fhir_body()
+    resource = intake(house, kind, body)
+
+    async def once() -> Answer:
+        target = await look_up(house, kind, criteria, reach.person)
+        change = change_of(target, kind, resource.get("id"), wanted(call))
+        house.types.check(kind, "update", change.id or None)
+        change.resource, change.body, change.guard = resource, body, target.guard
+        (stored,) = await receive(house, [change], Requester.of(call, reach, "update"))
+        is_new = change.method == "create" or change.revives
+        return answer.written(stored, 201 if is_new else 200, house.base, call.prefer("return"))
+
+    return await until_it_holds(once)
+
+
+def change_of(target: Target, kind: str, named: str | None, version: int) -> Change:
+    """What a conditional update does; `named`: the id in the body, `version`: what If-Match asks for. Errors: 400, 412."""
+    if target.one is not None:
+        id_ = target.one.split("/")[1]
+        if named is not None and named != id_:
+            raise Refusal(Kind.INVALID, "The body names another id than the resource that matches has", f"{kind}.id", code="value")
+        return Change("update", kind, id_, expected=version)
+    if version > 0:
+        raise Refusal(Kind.PRECONDITION, "Nothing matches the criteria", "If-Match")
+    return Change("update", kind, named, expected=0) if named is not None else Change("create", kind)
+
+
+def wanted(call: Call) -> int:
+    """The version that a write replaces: what If-Match names, 0 for If-None-Match: *, else ANY. Errors: 400 when one is malformed."""
+    none = call.headers.get(b"if-none-match")
+    if none is not None and none.strip() == b"*":
+        return 0
+    return expected(call.headers.get(b"if-match"))
 
 
 def expected(header: bytes | None) -> int:

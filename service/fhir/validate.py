@@ -1,225 +1,148 @@
-"""$validate: https://hl7.org/fhir/R4/resource-operation-validate.html - what is wrong with a resource, and whether a write of it would be taken.
+"""$validate: https://hl7.org/fhir/R4/resource-operation-validate.html - says what a write would say, and stores nothing."""
 
-Nothing is stored. Validation that ran answers 200, whatever it found.
-"""
-
-import asyncio
-from typing import NamedTuple
-from urllib.parse import parse_qsl
+import orjson
 
 from mappings.outcome import Issue
-from mappings.r4.questionnaire_response import responses_in
+from mappings.r4 import form
 from mappings.vocabulary import Json
 from service.errors import Kind, Refusal
-from service.fhir import answer
-from service.fhir.answer import FHIR_JSON, Answer
-from service.fhir.batch import LARGE
+from service.fhir.answer import FHIR_JSON, Answer, outcome_bytes
 from service.fhir.call import Call
 from service.fhir.intake import parsed
-from service.fhir.update import ID
-from service.security.reach import Reach
-from service.workflows.change import Change, Requester
-from service.workflows.questionnaires import findings
-from service.workflows.receive import rehearse
+from service.house import House
+from service.search.query import pairs
+from service.workflows import people
+from service.workflows.writes import DERIVED_TAG
 
-_MODES = ("create", "update", "delete", "profile")
-_TAKEN = ("resource", "mode", "profile")
+MODES = ("create", "update", "delete", "profile")
 _BASE = "http://hl7.org/fhir/StructureDefinition/"
 
 
-class Asked(NamedTuple):
-    """What is to be validated: None where the mode needs no resource."""
+async def validate(call: Call) -> Answer:
+    """POST [type]/$validate and [type]/[id]/$validate with the resource, or Parameters of resource, mode and profile; GET of an instance checks
+    what is stored. 200 with the findings whenever there was something to check."""
+    kind = call.parts[0]
+    id_ = call.parts[1] if len(call.parts) == 3 else None
+    call.house.types.check(kind, "read")
+    resource, mode, profile = await _asked(call, kind, id_)
+    _authorise(call, mode, id_)
+    issues: list[Issue] = []
+    if mode == "delete":
+        issues += await _deletion(call.house, f"{kind}/{id_}")
+    elif resource is None:
+        raise Refusal(Kind.INVALID, "A resource to validate is needed", "Parameters.parameter", code="required")
+    else:
+        issues += await _written(call, kind, id_, mode, resource)
+    issues += _profiles(kind, resource, profile)
+    await call.house.audit.seen(call, "operation", kind, f"{kind}/{id_}" if id_ else None, None)
+    return Answer(200, outcome_bytes(*issues), [FHIR_JSON])
 
-    resource: Json | None
-    mode: str | None
-    profile: str | None
+
+async def _asked(call: Call, kind: str, id_: str | None) -> tuple[Json | None, str | None, str | None]:
+    """(resource, mode, profile). Errors: 400."""
+    asked = dict(pairs(call.query))
+    mode, profile, resource = asked.get("mode"), asked.get("profile"), None
+    body = await call.fhir_body() if call.method == "POST" and (call.headers.get(b"content-length") != b"0") else b""
+    if call.method == "GET":
+        resource = await _stored(call, kind, str(id_))
+    elif body:
+        resource = parsed(body)
+        if resource.get("resourceType") == "Parameters":
+            listed = [each for each in resource.get("parameter") or () if isinstance(each, dict)]
+            named = {each.get("name"): each for each in listed}
+            mode = named.get("mode", {}).get("valueCode", mode)
+            profile = named.get("profile", {}).get("valueUri", named.get("profile", {}).get("valueCanonical", profile))
+            found = named.get("resource", {}).get("resource")
+            resource = found if isinstance(found, dict) else None
+    if mode is not None and mode not in MODES:
+        raise Refusal(Kind.INVALID, f"mode must be one of {', '.join(MODES)}", "mode", code="value")
+    if mode == "delete" and id_ is None:
+        raise Refusal(Kind.INVALID, "A deletion is validated at the address of the resource", "mode", code="value")
+    return resource, mode, profile
 
 
-async def validate_type(call: Call) -> Answer:
-    """POST [type]/$validate with the resource, or with Parameters: resource, mode (create, update, delete, profile), profile."""
-    return await _validate(call, await _asked(call), None)
-
-
-async def validate_instance(call: Call) -> Answer:
-    """POST [type]/[id]/$validate: the resource as it would become at this id."""
-    return await _validate(call, await _asked(call), call.parts[1])
-
-
-async def validate_stored(call: Call) -> Answer:
-    """GET [type]/[id]/$validate: the resource as it stands. 404 unknown, 410 deleted."""
-    kind, id_ = call.parts[:2]
-    house = call.house
-    mode, profile = _options(call, None)
-    if mode not in (None, "profile"):
-        raise Refusal(Kind.INVALID, "What is stored is validated without a mode; POST with mode to try a write", "mode", code="not-supported")
-    reach = house.gate.authorise(call.principal, "read", kind)
-    stored = await house.read(kind, id_)
+async def _stored(call: Call, kind: str, id_: str) -> Json:
+    reach = call.house.gate.authorise(call.principal, "read", kind)
+    stored = await call.house.read(kind, id_)
     if stored is None or not reach.covers(stored.person):
         raise Refusal(Kind.NOT_FOUND, "No such resource")
-    await house.audit.seen(call, "operation", kind, f"{kind}/{id_}", stored.person)
     if stored.deleted:
         raise Refusal(Kind.GONE, "This resource was deleted")
-    resource = house.parse_stored(stored.body)
-    return _answer([*_profile(kind, mode, profile), *await _content(call, resource, len(stored.body))])
-
-
-async def _validate(call: Call, asked: Asked, id_: str | None) -> Answer:
-    kind, house = call.parts[0], call.house
-    mode = asked.mode
-    reach = house.gate.authorise(call.principal, _interaction(mode, id_), kind)
-    house.types.check(kind, "read")
-    issues = _profile(kind, mode, asked.profile)
-    if mode == "delete":
-        issues += await _write(call, Change("delete", kind, _address(id_)), reach)
-    else:
-        resource = _given(asked)
-        issues += await _resource(call, resource, id_, mode)
-        if mode != "profile" and not any(issue.severity == "error" for issue in issues):
-            issues += await _write(call, _change(kind, id_, mode, resource), reach)
-    await house.audit.seen(call, "operation", kind, None if id_ is None else f"{kind}/{id_}"[:100], reach.person)
-    return _answer(issues)
-
-
-def _interaction(mode: str | None, id_: str | None) -> str:
-    """The right that is needed: that of the write which is tried. A profile only looks."""
-    if mode == "profile":
-        return "read"
-    return mode or ("create" if id_ is None else "update")
-
-
-def _given(asked: Asked) -> Json:
-    if asked.resource is None:
-        raise Refusal(Kind.INVALID, "The resource is needed, unless mode is delete", "Parameters.parameter", code="required")
-    return asked.resource
-
-
-def _address(id_: str | None) -> str:
-    if id_ is None:
-        raise Refusal(Kind.INVALID, "mode delete is asked of one resource: [type]/[id]/$validate", "mode", code="not-supported")
-    return id_
-
-
-def _change(kind: str, id_: str | None, mode: str | None, resource: Json) -> Change:
-    """The write that is tried: a create, or an update of what the resource or the address names."""
-    if mode == "update" or id_ is not None:
-        return Change("update", kind, id_ or str(resource.get("id", "")), resource)
-    return Change("create", kind, resource=resource)
-
-
-async def _resource(call: Call, resource: Json, id_: str | None, mode: str | None) -> list[Issue]:
-    """The resource by itself: its type, its id, R4, its Questionnaire."""
-    kind = call.parts[0]
-    if resource.get("resourceType") != kind:
-        return [Issue("error", "invalid", f"A {kind} is validated at this address; the resource has another type.", "resourceType")]
-    issues = _identity(kind, resource, id_, mode)
-    return [*issues, *await _content(call, resource, len(await call.body()))]
-
-
-def _identity(kind: str, resource: Json, id_: str | None, mode: str | None) -> list[Issue]:
-    """http.html#create: an id is ignored. http.html#update: it must be there and equal that of the address."""
-    if id_ is not None and mode == "create":
-        raise Refusal(Kind.INVALID, "mode create is asked of a type: [type]/$validate", "mode", code="not-supported")
-    if mode == "create" and "id" in resource:
-        return [Issue("information", "informational", "On create the id is ignored: the service gives one.", f"{kind}.id")]
-    if (mode == "update" or (mode is None and id_ is not None)) and "id" not in resource:
-        return [Issue("error", "required", "On update the id must be there.", f"{kind}.id")]
-    if id_ is not None and mode != "profile" and resource.get("id") != id_:
-        return [Issue("error", "value", "The id of the resource must equal the id of the address.", f"{kind}.id")]
-    return []
-
-
-async def _content(call: Call, resource: Json, size: int) -> list[Issue]:
-    """R4, and for a response that is valid its Questionnaire. Large ones are judged beside the event loop."""
-    house = call.house
-    issues = await asyncio.to_thread(house.validator.validate, resource) if size > LARGE else house.validator.validate(resource)
-    if not issues:
-        for path, response in responses_in(resource):
-            found = await findings(house, response, call.principal)
-            issues += [_at(issue, path) for issue in found]
-    return issues
-
-
-def _at(issue: Issue, path: str) -> Issue:
-    return Issue(issue.severity, issue.code, issue.text, path + (issue.expression or "").removeprefix("QuestionnaireResponse"))
-
-
-async def _write(call: Call, change: Change, reach: Reach) -> list[Issue]:
-    """Whether the write would be taken: offered for the type, and not refused for what it refers to or what stands there."""
-    house = call.house
-    try:
-        house.types.check(change.kind, change.method, change.id or None)
-        if change.method != "create" and not ID.fullmatch(change.id):
-            raise Refusal(Kind.INVALID, "The id in the address is not a FHIR id", code="value")
-        await rehearse(house, change, Requester.of(call, reach))
-    except Refusal as refusal:
-        if refusal.kind in (Kind.FORBIDDEN, Kind.UNKNOWN_TYPE):
-            raise
-        return [Issue("error", issue.code, issue.text, issue.expression or change.kind) for issue in refusal.issues]
-    if change.method == "delete" and change.previous is None:
-        return [Issue("information", "informational", "Nothing stands at this address: a delete would be taken and change nothing.", change.kind)]
-    return []
-
-
-def _profile(kind: str, mode: str | None, profile: str | None) -> list[Issue]:
-    """The base definition is what everything is validated against; others are not known here."""
-    if profile is None and mode == "profile":
-        raise Refusal(Kind.INVALID, "mode profile needs the profile", "profile", code="required")
-    if profile is None or profile.split("|")[0] == _BASE + kind:
-        return []
-    said = "The profile is not known here: the resource was validated against base R4 4.0.1 only."
-    return [Issue("error" if mode == "profile" else "warning", "not-supported", said, kind)]
-
-
-async def _asked(call: Call) -> Asked:
-    """The body: the resource itself, or Parameters. Errors: 400, 415."""
-    body = await call.body()
-    if not body and "mode=delete" in call.query.decode("ascii", "replace"):
-        return Asked(None, *_options(call, None))
-    await call.fhir_body()
-    given = await asyncio.to_thread(parsed, body) if len(body) > LARGE else parsed(body)
-    if given.get("resourceType") != "Parameters":
-        return Asked(given, *_options(call, None))
-    return Asked(_parameters(given).get("resource"), *_options(call, given))
-
-
-def _parameters(given: Json) -> dict[str, Json]:
-    """The parameters by name: a resource, or the parameter that has the value."""
-    found: dict[str, Json] = {}
-    listed = given.get("parameter")
-    for at, each in enumerate(listed if isinstance(listed, list) else []):
-        here = f"Parameters.parameter[{at}]"
-        name = each.get("name") if isinstance(each, dict) else None
-        if name not in _TAKEN:
-            raise Refusal(Kind.INVALID, "$validate takes resource, mode and profile", here, code="not-supported")
-        if name in found:
-            raise Refusal(Kind.INVALID, "This parameter may be given once", here, code="structure")
-        value = each.get("resource") if name == "resource" else each
-        if not isinstance(value, dict):
-            raise Refusal(Kind.INVALID, "The parameter resource holds a resource", here, code="structure")
-        found[name] = value
+    found: Json = orjson.loads(stored.body)
     return found
 
 
-def _options(call: Call, given: Json | None) -> tuple[str | None, str | None]:
-    """(mode, profile) of the body or the query. Errors: 400 for what $validate does not take."""
-    asked: dict[str, str] = {}
-    for name, value in parse_qsl(call.query.decode("ascii", "replace"), keep_blank_values=True):
-        if not name.startswith("_"):
-            if name not in ("mode", "profile") or name in asked:
-                raise Refusal(Kind.INVALID, "$validate takes mode and profile, each once", code="not-supported")
-            asked[name] = value
-    for name, parameter in (_parameters(given) if given is not None else {}).items():
-        values = [value for key, value in parameter.items() if key.startswith("value")]
-        if name != "resource":
-            if len(values) != 1 or not isinstance(values[0], str) or asked.get(name, values[0]) != values[0]:
-                raise Refusal(Kind.INVALID, f"The parameter {name} holds one text, and not two that differ", "Parameters.parameter", code="value")
-            asked[name] = values[0]
-    mode = asked.get("mode")
-    if mode is not None and mode not in _MODES:
-        raise Refusal(Kind.INVALID, "mode is create, update, delete or profile", "mode", code="code-invalid")
-    return mode, asked.get("profile")
+def _authorise(call: Call, mode: str | None, id_: str | None) -> None:
+    """The right that the write would need."""
+    if call.method != "GET":
+        call.house.gate.authorise(call.principal, {"delete": "delete", "update": "update"}.get(mode or "", "update" if id_ else "create"), call.parts[0])
 
 
-def _answer(issues: list[Issue]) -> Answer:
-    """An OperationOutcome: all findings, or that all is well. Warnings alone do not hide that no error was found."""
-    return Answer(200, answer.outcome_bytes(*issues), [FHIR_JSON])
+async def _deletion(house: House, ref: str) -> list[Issue]:
+    """Whether a deletion would be accepted."""
+    stored = await house.store.read(ref)
+    if stored is None or stored.deleted:
+        return [Issue("warning", "not-found", "Nothing stands here; a deletion would change nothing.")]
+    if ref in house.types.reserved:
+        return [Issue("error", "not-supported", "This resource comes from a knowledge file and is read-only.")]
+    if DERIVED_TAG in orjson.loads(stored.body).get("meta", {}).get("tag", []):
+        return [Issue("error", "business-rule", "This resource is derived: change what it rests on.")]
+    return []
+
+
+async def _written(call: Call, kind: str, id_: str | None, mode: str | None, resource: Json) -> list[Issue]:
+    """What a create or update would say, and what only validation says."""
+    if resource.get("resourceType") != kind:
+        return [Issue("error", "invalid", "The resourceType is not the type of the address.", "resourceType")]
+    issues = list(call.house.validator.validate(resource))
+    if (mode == "update" or (id_ is not None and mode is None)) and ("id" not in resource or id_ not in (None, resource.get("id"))):
+        issues.append(Issue("error", "value", "The id of the resource must be there and equal the id of the address.", f"{kind}.id"))
+    if any(issue.severity in ("error", "fatal") for issue in issues):
+        return issues
+    try:
+        await people.resolve(call.house, kind, resource, frozenset(), call.house.store.read)
+    except Refusal as refusal:
+        issues += refusal.issues
+    if kind == "QuestionnaireResponse":
+        issues += await _against_questionnaire(call.house, resource)
+    return issues
+
+
+async def _against_questionnaire(house: House, response: Json) -> list[Issue]:
+    """The response against the Questionnaire that it names, if that is here."""
+    canonical = response.get("questionnaire")
+    if not isinstance(canonical, str):
+        return [Issue("information", "informational", "No Questionnaire is named: the answers were not checked against one.", "QuestionnaireResponse")]
+    found = await questionnaire_of(house, canonical)
+    if found is None:
+        text = "The Questionnaire is not known here: the answers were not checked against it."
+        return [Issue("information", "not-found", text, "QuestionnaireResponse.questionnaire")]
+    return form.findings(response, found)
+
+
+async def questionnaire_of(house: House, canonical: str) -> Json | None:
+    """The Questionnaire of a canonical, of its version where it names one; or by a reference to ours."""
+    url, _, version = canonical.partition("|")
+    ref = url.removeprefix(house.base + "/")
+    if ref.startswith("Questionnaire/"):
+        stored = await house.store.read(ref)
+        return house.parse_stored(stored.body) if stored is not None and not stored.deleted else None
+    query = house.searcher.understand("Questionnaire", b"_count=20")
+    query.criteria.append(house.searcher.equal("Questionnaire", "url", url))
+    statement = house.searcher.page(query, None, 20, None)
+    assert statement is not None
+    found = [house.parse_stored(row[6]) for row in await house.store.fetch(statement.sql, statement.params)]
+    return next((each for each in found if not version or each.get("version") == version), None)
+
+
+def _profiles(kind: str, resource: Json | None, profile: str | None) -> list[Issue]:
+    """Profiles are not checked: that is said, and never passed over."""
+    claimed = (resource or {}).get("meta", {})
+    names = claimed.get("profile", []) if isinstance(claimed, dict) else []
+    others = [name for name in (profile, *(names if isinstance(names, list) else [])) if name is not None and name != _BASE + kind]
+    if not others:
+        return []
+    text = "Only base R4 is checked here: the profile was not."
+    if profile is not None and profile != _BASE + kind:
+        return [Issue("error", "not-supported", text, "profile")]
+    return [Issue("information", "not-supported", text, f"{kind}.meta.profile")]

@@ -4,6 +4,7 @@ from service.errors import Kind, Refusal
 from service.fhir import answer
 from service.fhir.answer import Answer
 from service.fhir.call import Call
+from service.fhir.read import check_read
 from service.workflows.people import was_about
 
 
@@ -12,6 +13,9 @@ async def vread(call: Call) -> Answer:
     kind, id_, _, version = call.parts
     house = call.house
     reach = house.gate.authorise(call.principal, "vread", kind)
+    house.types.check(kind, "vread")
+    if call.shape is not None:
+        check_read(call, kind)
     ref = f"{kind}/{id_}"
     current = await house.read(kind, id_)
     if current is None or not reach.covers(current.person) or not version.isdecimal() or len(version) > 9:

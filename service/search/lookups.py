@@ -3,7 +3,6 @@
 The planner puts them together: one drives, the others are asked. So the work of a page does not grow with what is stored.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import NamedTuple, Protocol
@@ -32,6 +31,10 @@ class Weight(IntEnum):
     RANGE = 3
     FAR = 4
     ANY = 5
+
+
+_PLAIN = (("param", " + 0"), ("low", " + 0"), ("high", " + 0"), ("folded", " || ''"), ("uri", " || ''"), ("target", " || ''"), ("code", " || ''"))
+"""Columns as expressions of the same value, which no index serves."""
 
 
 class Row(NamedTuple):
@@ -80,7 +83,8 @@ class Rows:
         a, where = self._alias, self._where()
         if not self.is_equal:
             # the rows of one resource are few: a range must not tempt the database to another index than that of rid
-            where = re.sub(rf"\b{a}\.(?:param|low|high)\b", r"(\g<0> + 0)", re.sub(rf"\b{a}\.(?:folded|uri|target|code)\b", r"(\g<0> || '')", where))
+            for column, plain in _PLAIN:
+                where = where.replace(f"{a}.{column} ", f"({a}.{column}{plain}) ")
         return f"EXISTS (SELECT 1 FROM {self._table} {a} WHERE {a}.rid = {row.rid} AND {where}{self._fence})"
 
     def drives(self) -> Sequence[Drive]:

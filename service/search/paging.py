@@ -75,15 +75,18 @@ class Cursors:
         raw = orjson.dumps(list(place))
         return urlsafe_b64encode(self._mark(query, raw) + raw).decode().rstrip("=")
 
-    def open(self, query: Query) -> list[Any] | None:
-        """The place of the query's cursor, None without one. Errors: 400 for one that was not made here for this query."""
+    def open(self, query: Query, length: int | None = None) -> list[Any] | None:
+        """The place of the query's cursor, None without one; `length`: of how many values where not one a sort key and rid.
+
+        Errors: 400 for one that was not made here for this query.
+        """
         if query.cursor is None:
             return None
         try:
             raw = urlsafe_b64decode(query.cursor + "===")
             if hmac.compare_digest(raw[:12], self._mark(query, raw[12:])):
                 place = list(orjson.loads(raw[12:]))
-                if len(place) == len(query.sort) + 1:
+                if len(place) == (length or len(query.sort) + 1):
                     return place
         except ValueError:
             pass

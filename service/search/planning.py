@@ -9,13 +9,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from service.errors import Kind, Refusal
+from service.search.hierarchies import Hierarchies
 from service.search.lookups import Drive, Lookup, Lookups, Row, Rows, Weight, param_in, param_of
 from service.search.paging import Cursors, SortKey, after, sort_key
-from service.search.predicates import Binder, Ground
+from service.search.predicates import Binder, Ground, system_and_code
 from service.search.query import Criterion, Grounds, Known, Query, Reaching, understand
 from service.search.sorting import bounded
 from service.search.sources import Sources
-from service.search.units import Units
+from service.search.units import UCUM, Fetching, Units
+from service.search.values import split_composite, unescape
 from service.store.numbers import type_number
 
 _COLUMNS = "r.ref, r.version, r.updated, r.deleted, r.person, r.body"
@@ -57,12 +59,33 @@ class Searcher:
     def __init__(self, parameters: Mapping[str, Mapping[str, Known]], base: str, dialect: str, secret: bytes, units: Units) -> None:
         self._parameters, self.sources = parameters, Sources(parameters)
         self.units = units
-        self._ground = Ground(base, dialect, self.units)
+        self._hierarchies = Hierarchies()
+        self._ground = Ground(base, dialect, self.units, self._hierarchies, self._part_of)
         self.cursors = Cursors(secret)
 
     def understand(self, kind: str, raw: bytes, lenient: bool = False, reaching: Reaching | None = None) -> Query:
         """The query of a search on this type. `reaching` lets chains and _has step to other types. Errors: 400 naming the parameter, 403."""
         return understand(kind, raw, Grounds(self._parameters, reaching), lenient)
+
+    async def prepare(self, store: Fetching, query: Query) -> None:
+        """Read what the query's conditions need to know: the units that are stored, the code systems that it asks the hierarchies of."""
+        asked = [code for criterion in query.deep() for code in _units(criterion)]
+        if asked:
+            await self.units.look(store, asked)
+        for criterion in query.deep():
+            if criterion.known.type == "token" and criterion.modifier in ("above", "below"):
+                await self._hierarchies.look(store, [system_and_code(criterion, value)[0] for value in criterion.values], criterion.name)
+
+    def _part_of(self, kind: str) -> int | None:
+        """The number of the parameter by which resources of this type are part of others of it."""
+        known = self._parameters.get(kind, {})
+        name = next((name for name in ("partof", "part-of") if name in known and kind in known[name].targets), None)
+        return self.sources.numbers(kind, name)[0] if name else None
+
+    def equal(self, kind: str, name: str, value: str) -> Criterion:
+        """The criterion that a parameter equals a value, taken as it is."""
+        escaped = re.sub(r"([\\,|$])", r"\\\1", value)
+        return Criterion(name, None, (escaped,), self._parameters[kind][name])
 
     def confine(self, query: Query, person: str, names: tuple[str, ...]) -> None:
         """Keep the query to a Patient's compartment: `names` are the parameters that bind its type to a Patient."""
@@ -99,6 +122,8 @@ class Searcher:
             query = self.understand(kind, criteria.encode())
         except Refusal as refusal:
             raise Refusal(Kind.PRECONDITION, issues=refusal.issues) from None
+        if any(each.known.type == "token" and each.modifier in ("above", "below") for each in query.deep()):
+            raise Refusal(Kind.PRECONDITION, "A condition does not ask what is above or below a code", "If-None-Exist", code="not-supported")
         if not query.criteria or query.sort or query.includes or query.cursor:
             raise Refusal(Kind.PRECONDITION, "The criteria of a conditional request must be search parameters", "If-None-Exist", code="invalid")
         lock = kind + "?" + "&".join(sorted(f"{item.name}:{item.modifier or ''}={','.join(sorted(item.values))}" for item in query.criteria))
@@ -122,6 +147,7 @@ class _Plan:
         self, query: Query, lookups: Sequence[Lookup], keys: Sequence[SortKey], bound: str, limit: int, place: Sequence[Any] | None, bind: Binder, fence: str
     ) -> None:
         self.query, self.keys, self.bound, self.limit, self.place, self.bind, self.fence = query, keys, bound, limit, place, bind, fence
+        self._asked: list[tuple[Lookup, str]] | None = None
         self.kind = f"r.kind = {type_number(query.kind)} AND NOT r.deleted"
         self.ordered = sorted(lookups, key=lambda lookup: lookup.weight)
         self.best = self.ordered[0] if self.ordered and self.ordered[0].drives() else None
@@ -140,6 +166,12 @@ class _Plan:
         """Whether resources without a value of the first sort key come in a statement of their own."""
         has_value = any(each.name == self.keys[0].name and each.modifier not in ("not", "missing") for each in self.query.criteria)
         return not self.is_few and self.keys[0].own is None and not has_value
+
+    def _probed(self) -> list[tuple[Lookup, str]]:
+        """Each criterion with its question to a row: most parts of a statement ask the same."""
+        if self._asked is None:
+            self._asked = [(lookup, lookup.probe(_ROW)) for lookup in self.ordered]
+        return self._asked
 
     # the parts of a statement
 
@@ -163,7 +195,10 @@ class _Plan:
         return " AND ".join(f"NOT {self._is_rare(number, lookup)}" for number, lookup in self.rare)
 
     def _where(self, *conditions: str, but: Lookup | None = None, row: Row = _ROW) -> str:
-        probes = [lookup.probe(row) for lookup in self.ordered if lookup is not but]
+        if row is _ROW:
+            probes = [probe for lookup, probe in self._probed() if lookup is not but]
+        else:
+            probes = [lookup.probe(row) for lookup in self.ordered if lookup is not but]
         return " AND ".join([each for each in (*conditions, self.bound, *probes) if each])
 
     def _after(self, columns: Sequence[str], rid: str) -> str:
@@ -280,6 +315,14 @@ class _Plan:
         # each part ends by itself: PostgreSQL would rather collect them all and sort
         united = " UNION ALL ".join(f"SELECT * FROM ({part} {page}) p" for part in parts) + f" {page}" if len(parts) > 1 else f"{parts[0]} {page}"
         return Statement(self._with() + united, tuple(self.bind.values))
+
+
+def _units(criterion: Criterion) -> Iterator[str]:
+    """The UCUM codes that a criterion asks for."""
+    for value in criterion.values:
+        _, mark, code = value.partition(f"{UCUM}|")
+        if mark and code:
+            yield unescape(split_composite(code)[0])
 
 
 def _part(drive: Drive, condition: str, stands_for: Lookup | None) -> _Part:

@@ -1,10 +1,12 @@
 """One value of a criterion as a condition on the columns of an index row. Placeholders are numbered ($1), so the text serves both databases."""
 
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from service.errors import Kind, Refusal
 from service.references import local
+from service.search.hierarchies import Hierarchies
 from service.search.query import Criterion
 from service.search.units import UCUM, Units
 from service.search.values import date_range, fold, number_range, split_parts, split_prefix, unescape
@@ -31,11 +33,14 @@ class Binder:
 
 
 class Ground(NamedTuple):
-    """What conditions are written for: our own base, the database's dialect, the units that are there."""
+    """What conditions are written for: our own base, the database's dialect, the units that are there, the code systems that are known;
+    `part_of`: the number of the parameter by which resources of a type are part of others of it, None where they are not."""
 
     base: str
     dialect: str
     units: Units
+    hierarchies: Hierarchies
+    part_of: Callable[[str], int | None]
 
 
 class Match(NamedTuple):
@@ -57,11 +62,11 @@ def matching(kind: str, criterion: Criterion, value: str, alias: str, bind: Bind
     if criterion.modifier == "of-type":
         return _of_type(criterion, value, alias, bind)
     if kind == "token":
-        return token(value, alias, bind)
+        return _related(criterion, value, alias, bind, ground.hierarchies) if criterion.modifier in ("above", "below") else token(value, alias, bind)
     if kind == "string":
         return _string(criterion.modifier, unescape(value), alias, bind, ground.dialect)
     if kind == "reference":
-        return _reference(criterion, unescape(value), alias, bind, ground.base)
+        return _reference(criterion, unescape(value), alias, bind, ground)
     if kind == "date":
         return Match(_date(criterion, value, alias, bind))
     if kind in ("number", "quantity"):
@@ -97,14 +102,55 @@ def _string(modifier: str | None, value: str, a: str, bind: Binder, dialect: str
     return Match(f"({a}.folded >= {bind(folded)} AND {a}.folded < {bind(folded + LAST)})")
 
 
-def _reference(criterion: Criterion, value: str, a: str, bind: Binder, base: str) -> Match:
-    ref = local(value, base)
+def _related(criterion: Criterion, value: str, a: str, bind: Binder, hierarchies: Hierarchies) -> Match:
+    """A code of a known code system with everything above or below it."""
+    system, code = system_and_code(criterion, value)
+    codes = ", ".join(bind(each) for each in hierarchies.related(system, code, str(criterion.modifier)))
+    return Match(f"({a}.code IN ({codes}) AND {a}.system = {bind(system_number(system))})")
+
+
+def system_and_code(criterion: Criterion, value: str) -> tuple[str, str]:
+    """The parts of a token that must have both. Errors: 400."""
+    parts = split_parts(value)
+    if len(parts) != 2 or not all(parts):
+        raise bad(criterion, f"The modifier {criterion.modifier} takes system|code")
+    return parts[0], parts[1]
+
+
+def _reference(criterion: Criterion, value: str, a: str, bind: Binder, ground: Ground) -> Match:
+    ref = local(value, ground.base)
+    if criterion.modifier in ("above", "below"):
+        return _part_of(criterion, ref, a, bind, ground)
     if "/" in ref or ref.startswith("urn:"):
         is_of_type = criterion.modifier is None or ref.startswith(criterion.modifier + "/")
-        return Match(f"{a}.target = {bind(ref if is_of_type else 'nothing/' + ref)}", True)
+        equal = f"{a}.target = {bind(ref if is_of_type else 'nothing/' + ref)}"
+        if _is_canonical(criterion) and "|" not in ref:
+            # without a version any version is meant (references.html#canonical); | is followed by }
+            versions = f"{a}.target >= {bind(ref + '|')} AND {a}.target < {bind(ref + '}')}"
+            return Match(f"({equal} OR ({versions}))", False, (equal, versions))
+        return Match(equal, True)
     targets = [criterion.modifier] if criterion.modifier else list(criterion.known.targets)
     named = [bind(f"{target}/{ref}") for target in targets or ["Resource"]]
     return Match(f"{a}.target = {named[0]}", True) if len(named) == 1 else Match(f"{a}.target IN ({', '.join(named)})")
+
+
+def _is_canonical(criterion: Criterion) -> bool:
+    return any(route.kind == "canonical" for route in criterion.known.routes)
+
+
+def _part_of(criterion: Criterion, ref: str, a: str, bind: Binder, ground: Ground) -> Match:
+    """What is part of a resource (below), or what it is part of (above), at any depth (search.html#modifiers on hierarchies)."""
+    kind = ref.split("/")[0] if "/" in ref else criterion.known.targets[0] if len(criterion.known.targets) == 1 else ""
+    number = ground.part_of(kind)
+    if number is None:
+        raise bad(criterion, f"The modifier {criterion.modifier} takes a reference to a type that is part of others of its kind")
+    begin = bind(ref if "/" in ref else f"{kind}/{ref}")
+    rows, own = bind.alias(), bind.alias()
+    up = f"SELECT {rows}.target FROM h CROSS JOIN resource {own} CROSS JOIN idx_reference {rows} WHERE {own}.ref = h.ref AND {rows}.rid = {own}.rid"
+    down = f"SELECT {own}.ref FROM h CROSS JOIN idx_reference {rows} CROSS JOIN resource {own} WHERE {rows}.target = h.ref AND {own}.rid = {rows}.rid"
+    step = f"{up if criterion.modifier == 'above' else down} AND {rows}.param = {number}"
+    collated = ' COLLATE "C"' if ground.dialect == "postgresql" else ""
+    return Match(f"{a}.target IN (WITH RECURSIVE h(ref) AS (SELECT CAST({begin} AS text){collated} UNION {step}) SELECT ref FROM h)")
 
 
 def _date(criterion: Criterion, value: str, a: str, bind: Binder) -> str:

@@ -7,13 +7,12 @@ from urllib.parse import unquote_to_bytes
 
 from service.errors import Kind, Refusal
 from service.search import composites
-from service.search.units import UCUM
-from service.search.values import split_composite, split_or, unescape
+from service.search.values import split_or
 
 MODIFIERS = {
-    "token": {"not", "missing", "text", "of-type"},
+    "token": {"not", "missing", "text", "of-type", "above", "below"},
     "string": {"exact", "contains", "missing"},
-    "reference": {"missing", "identifier"},
+    "reference": {"missing", "identifier", "above", "below"},
     "date": {"missing"},
     "number": {"missing"},
     "quantity": {"missing"},
@@ -34,6 +33,20 @@ class Known(composites.Known, Protocol):
     def targets(self) -> Sequence[str]: ...
     @property
     def components(self) -> Sequence[Any]: ...
+
+
+class Parameters(dict[str, Known]):
+    """The parameters that a type can be searched by, by name. `unfilled`: those that it cannot yet be, as older resources lack their rows."""
+
+    def __init__(self, known: Mapping[str, Known]) -> None:
+        super().__init__(known)
+        self.unfilled: dict[str, Known] = {}
+
+    def offer(self, name: str, is_filled: bool) -> None:
+        """Move one to where it belongs."""
+        there, here = (self, self.unfilled) if is_filled else (self.unfilled, self)
+        if name in here:
+            there[name] = here.pop(name)
 
 
 class Criterion(NamedTuple):
@@ -92,18 +105,17 @@ class Query:
     used: list[tuple[str, str]] = field(default_factory=list)
     ignored: list[Refusal] = field(default_factory=list)
 
-    def units(self) -> list[str]:
-        """The UCUM codes that it asks for, at any depth."""
-        return [code for criterion in self.criteria for code in _units(criterion)]
+    def deep(self) -> Iterator[Criterion]:
+        """Its criteria, and those at the ends of chains and _has."""
+        for criterion in self.criteria:
+            yield from _deep(criterion)
 
 
-def _units(criterion: Criterion) -> Iterator[str]:
+def _deep(criterion: Criterion) -> Iterator[Criterion]:
+    if not criterion.hops:
+        yield criterion
     for hop in criterion.hops:
-        yield from _units(hop.criterion)
-    for value in criterion.values if not criterion.hops else ():
-        _, mark, code = value.partition(f"{UCUM}|")
-        if mark and code:
-            yield unescape(split_composite(code)[0])
+        yield from _deep(hop.criterion)
 
 
 def pairs(raw: bytes) -> list[tuple[str, str]]:
@@ -164,6 +176,14 @@ def _unknown(name: str) -> Refusal:
     return Refusal(Kind.INVALID, "This search parameter or modifier is not known for this type", shown, code="not-supported")
 
 
+def _absent(name: str, base: str, known: Mapping[str, Known]) -> Refusal:
+    """Why a parameter cannot be searched by."""
+    if base not in getattr(known, "unfilled", ()):
+        return _unknown(name)
+    text = "Resources that were stored before this search parameter was defined are not indexed for it yet: setpoint reindex does it"
+    return Refusal(Kind.INVALID, text, base, code="not-supported")
+
+
 def _criterion(kind: str, name: str, value: str, grounds: Grounds, hops: int) -> Criterion:
     """One criterion on this type; `hops`: how many more types may be stepped to."""
     if name == "_list" and not value.startswith("$"):
@@ -175,7 +195,7 @@ def _criterion(kind: str, name: str, value: str, grounds: Grounds, hops: int) ->
     base, _, modifier = name.partition(":")
     parameter = grounds.parameters[kind].get(base)
     if parameter is None:
-        raise _unknown(name)
+        raise _absent(name, base, grounds.parameters[kind])
     if modifier and modifier not in MODIFIERS[parameter.type] and not (parameter.type == "reference" and modifier in parameter.targets):
         raise _unknown(name)
     if modifier == "missing" and value not in ("true", "false"):
@@ -189,7 +209,9 @@ def _chain(kind: str, name: str, value: str, grounds: Grounds, hops: int) -> Cri
     head, _, rest = name.partition(".")
     base, _, declared = head.partition(":")
     parameter = grounds.parameters[kind].get(base)
-    if parameter is None or parameter.type != "reference" or not rest or not hops or grounds.reaching is None:
+    if parameter is None:
+        raise _absent(name, base, grounds.parameters[kind])
+    if parameter.type != "reference" or not rest or not hops or grounds.reaching is None:
         raise _unknown(name)
     targets = [target for target in parameter.targets if target in grounds.parameters and declared in ("", target)]
     found, refusals = [], []
@@ -238,9 +260,12 @@ def _total(query: Query, value: str, known: Mapping[str, Known]) -> None:
 
 
 def _summary(query: Query, value: str, known: Mapping[str, Known]) -> None:
-    if value not in ("count", "false"):
-        raise Refusal(Kind.INVALID, "Of _summary only count and false are offered", "_summary", code="not-supported")
+    """Whether it is one of the five is seen where the answer is shaped."""
     query.only_count = query.only_count or value == "count"
+
+
+def _elements(query: Query, value: str, known: Mapping[str, Known]) -> None:
+    """As _summary."""
 
 
 def _cursor(query: Query, value: str, known: Mapping[str, Known]) -> None:
@@ -257,4 +282,4 @@ def _include(query: Query, name: str, value: str) -> None:
     query.includes.append(Include(parts[0], parts[1], parts[2] if len(parts) == 3 else None, base == "_revinclude", modifier == "iterate"))
 
 
-_CONTROLS = {"_count": _count, "_sort": _sort, "_total": _total, "_summary": _summary, "_cursor": _cursor}
+_CONTROLS = {"_count": _count, "_sort": _sort, "_total": _total, "_summary": _summary, "_elements": _elements, "_cursor": _cursor}

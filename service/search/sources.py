@@ -48,7 +48,7 @@ class Sources:
 def _of_type(known: Mapping[str, Any]) -> dict[str, Source]:
     found: dict[str, Source] = {}
     first: dict[tuple[str, Any], str] = {}
-    for name, parameter in known.items():
+    for name, parameter in sorted(known.items(), key=lambda pair: _is_a_sites(pair[1])):  # R4's keep the rows, or a site's would take them away
         routes = tuple(getattr(parameter, "routes", ()))
         same = first.setdefault((parameter.type, routes), name) if routes and parameter.type != "composite" else name
         found[name] = Source((same,))
@@ -60,6 +60,10 @@ def _of_type(known: Mapping[str, Any]) -> dict[str, Source]:
     if "patient" in known and "subject" in known and _ends(known["patient"].routes) == _ends(known["subject"].routes):
         found["patient"] = Source(("subject",), "Patient")
     return found
+
+
+def _is_a_sites(parameter: Any) -> bool:
+    return not getattr(parameter, "url", "").startswith("http://hl7.org/fhir/SearchParameter/")
 
 
 def _ends(routes: Sequence[Any]) -> set[tuple[str, ...]]:

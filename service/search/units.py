@@ -14,7 +14,9 @@ UCUM = "http://unitsofmeasure.org"
 Change = Callable[[float], float]
 
 
-class _Fetching(Protocol):
+class Fetching(Protocol):
+    """A store that can be asked."""
+
     async def fetch(self, sql: str, params: Sequence[Any] = ...) -> list[Any]: ...
 
 
@@ -26,7 +28,7 @@ class Units:
         self._stored: set[str] = set()
         self._registry: Any = None
 
-    async def look(self, store: _Fetching, asked: Sequence[str]) -> None:
+    async def look(self, store: Fetching, asked: Sequence[str]) -> None:
         """See which codes are stored by now, and work out those that can be compared with the `asked` ones."""
         self._stored = {row[0] for row in await store.fetch("SELECT code FROM unit")}
         if any(code not in self._known for code in (*asked, *self._stored)):

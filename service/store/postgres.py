@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ import asyncpg
 from service.store.clock import RidMint, now_us
 from service.store.coalescer import Coalescer
 from service.store.decision import Found, Standing, decide, persons_to_lock, refs_to_lock
+from service.store.refill import Wanted, on_server
 from service.store.rows import INDEX_TABLES, Rows, collect
 from service.store.unit import Audit, GuardFailed, Stored, Unavailable, Unit
 from service.store.writer import GroupWriter, Outcome
@@ -25,9 +26,11 @@ _LOST = (
     asyncpg.OperatorInterventionError, asyncpg.ReadOnlySQLTransactionError, asyncpg.InternalClientError,
 )  # fmt: skip
 """The database is not there (any more): shut down, failing over, or out of reach."""
+_REFUSED = (asyncpg.IntegrityConstraintViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.DataError)
+"""The database takes the group not as it is: two processes met, or one unit holds what no column can."""
 _AS_WRITTEN = {
     "plan_cache_mode": "force_generic_plan", "join_collapse_limit": "1", "from_collapse_limit": "1", "enable_hashjoin": "off", "enable_mergejoin": "off",
-    "enable_seqscan": "off", "enable_bitmapscan": "off", "enable_sort": "off", "enable_material": "off", "max_parallel_workers_per_gather": "0",
+    "enable_seqscan": "off", "enable_bitmapscan": "off", "enable_material": "off", "max_parallel_workers_per_gather": "0",
 }  # fmt: skip
 """Statements say themselves in what order tables are read (service/search/planning.py): every one of them goes by index, and is planned once a
 connection. Statistics that are old, or not there yet, then change nothing."""
@@ -66,6 +69,8 @@ _INSERTS: dict[str, tuple[str, str]] = {
         "id, at, action, interaction, status, kind, ref, person, client, agent, request, body",
         "bigint,bigint,text,text,int,text,text,text,text,text,text,bytea",
     ),
+    "import_source": ("ref, source, digest", "text,text,bytea"),
+    "import_progress": ("source, body", "text,bytea"),
 }
 _UPSERT = {
     "unit": " ON CONFLICT DO NOTHING",
@@ -73,6 +78,8 @@ _UPSERT = {
     "person": " ON CONFLICT (ref) DO NOTHING",
     "story": " ON CONFLICT (person, kind, key) DO UPDATE SET body = excluded.body",
     "reading": " ON CONFLICT (person, measure, at, source) DO UPDATE SET received = excluded.received, value = excluded.value, body = excluded.body",
+    "import_source": " ON CONFLICT (ref) DO UPDATE SET source = excluded.source, digest = excluded.digest",
+    "import_progress": " ON CONFLICT (source) DO UPDATE SET body = excluded.body",
 }
 
 
@@ -119,6 +126,8 @@ def _tables(rows: Rows, slot: int) -> dict[str, Sequence[tuple[Any, ...]]]:
         "reading": list(rows.readings.values()),
         "outbox": rows.pushes,
         "audit": rows.audits,
+        "import_source": list(rows.imported.values()),
+        "import_progress": list(rows.progress.values()),
         "tally": rows.tallied(slot),
         "unit": [(code,) for code in sorted(rows.units)],
     }
@@ -161,7 +170,7 @@ class PostgresStore:
     async def open(cls, dsn: str, statement_timeout_s: float = 10.0) -> "PostgresStore":
         """Connect; the node number of this process's rids comes from the database."""
         options = {"statement_timeout": str(int(statement_timeout_s * 1000)), "jit": "off"}
-        shared: dict[str, Any] = {"timeout": 5, "command_timeout": statement_timeout_s + 2, "statement_cache_size": 1000}
+        shared: dict[str, Any] = {"timeout": 5, "command_timeout": statement_timeout_s + 2, "statement_cache_size": 1000, "reset": _as_it_is}
         try:
             pool = await asyncpg.create_pool(dsn, min_size=1, max_size=8, server_settings=options | _AS_WRITTEN, **shared)
             writing = await asyncpg.create_pool(dsn, min_size=1, max_size=4, server_settings=options | _AS_WRITTEN, **shared)
@@ -223,22 +232,29 @@ class PostgresStore:
     async def _commit_group(self, units: list[Unit]) -> list[Outcome]:
         """One transaction for the group; when the database refuses it as a whole, each unit alone."""
         try:
+            return await self._attempt(units)
+        except _REFUSED as error:
+            if len(units) == 1 and isinstance(error, asyncpg.DataError):
+                return [error]
+            return [await self._alone(unit) for unit in units]
+
+    async def _attempt(self, units: list[Unit]) -> list[Outcome]:
+        try:
             async with self._writing.acquire() as connection:
                 return await self._forgetting(self._in_transaction(connection, units))
-        except (asyncpg.IntegrityConstraintViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.DataError) as error:
-            if len(units) == 1:
-                return [error if isinstance(error, asyncpg.DataError) else Unavailable()]
-            return [outcome for unit in units for outcome in await self._again(unit)]
         except (*_LOST, asyncpg.QueryCanceledError, TimeoutError):
             return [Unavailable() for _ in units]
 
-    async def _again(self, unit: Unit) -> list[Outcome]:
+    async def _alone(self, unit: Unit) -> Outcome:
+        """A unit by itself, a few times: what another process stored at the same moment is seen the next time."""
+        refused: Exception = Unavailable()
         for pause in (0.0, 0.01, 0.05):
             await asyncio.sleep(pause)
-            outcome = await self._commit_group([unit])
-            if not isinstance(outcome[0], Unavailable):
-                return outcome
-        return outcome
+            try:
+                return (await self._attempt([unit]))[0]
+            except _REFUSED as error:
+                refused = error
+        return refused if isinstance(refused, asyncpg.DataError) else Unavailable()
 
     async def _in_transaction(self, connection: Any, units: list[Unit]) -> list[Outcome]:
         async with connection.transaction():
@@ -320,11 +336,26 @@ class PostgresStore:
         columns = _INSERTS["audit"][0].split(", ")
         await self._guarded(lambda: self._writing.copy_records_to_table("audit", records=audits, columns=columns))
 
+    async def refill(self, kind: int, wanted: Mapping[int, Wanted]) -> int:
+        """Bring index rows in step with the indexer; answers how many resources had others. See refill.py."""
+        return await self._guarded(lambda: self._refill(kind, wanted))
+
+    async def _refill(self, kind: int, wanted: Mapping[int, Wanted]) -> int:
+        async with self._writing.acquire() as connection, connection.transaction():
+            changed = await on_server(connection, wanted, {name: _INSERTS[f"idx_{name}"][0] for name in INDEX_TABLES})
+            if changed:  # counts of the type that were kept hold no longer
+                await connection.fetchval(_statement(("tally",), False, False), [kind], [self.mint.slot], [0], [changed])
+            return changed
+
     async def ready(self) -> float:
         """Seconds that the database took to answer. Errors: Unavailable."""
         started = time.perf_counter()
         await self.fetch("SELECT 1")
         return time.perf_counter() - started
+
+
+async def _as_it_is(connection: Any) -> None:
+    """Nothing of a session is changed here, so a connection need not be reset after every use; an open transaction is rolled back all the same."""
 
 
 def _lock_number(text: str) -> int:

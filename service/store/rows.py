@@ -29,6 +29,8 @@ class Rows:
     reading_drops: set[str] = field(default_factory=set)
     pushes: list[Row] = field(default_factory=list)
     audits: list[Row] = field(default_factory=list)
+    imported: dict[str, Row] = field(default_factory=dict)
+    progress: dict[str, Row] = field(default_factory=dict)
     tally: dict[int, list[int]] = field(default_factory=dict)
     units: set[str] = field(default_factory=set)
 
@@ -45,6 +47,8 @@ class Rows:
             version = latest[push.ref].version
             self.pushes.append((mint(), push.ehr, push.ref, version, push.safety, status, now, 0, False, 0, now, settled, push.withheld))
         self.audits += [tuple(audit) for audit in unit.audits]
+        self.imported |= {each.ref: tuple(each) for each in unit.imported}
+        self.progress |= {each[0]: each for each in unit.progress}
 
     def _resource(self, write: Write, last: bool) -> None:
         body = write.render()

@@ -4,7 +4,7 @@ import asyncio
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from queue import SimpleQueue
@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from service.store.clock import RidMint, now_us
 from service.store.decision import Found, Standing, decide, persons_to_lock, refs_to_lock
+from service.store.refill import Wanted, on_file
 from service.store.rows import INDEX_TABLES, Rows, collect
 from service.store.unit import Audit, GuardFailed, Stored, Unavailable, Unit, stored_row
 from service.store.writer import GroupWriter, Outcome
@@ -271,6 +272,8 @@ class SqliteStore:
         many("DELETE FROM story WHERE person = ? AND kind = ? AND key = ?", list(rows.story_drops))
         many("INSERT OR REPLACE INTO story (person, kind, key, body) VALUES (?,?,?,?)", [(*key, body) for key, body in rows.story_puts.items()])
         many("INSERT OR REPLACE INTO reading (person, measure, at, source, received, value, body) VALUES (?,?,?,?,?,?,?)", list(rows.readings.values()))
+        many("INSERT OR REPLACE INTO import_source (ref, source, digest) VALUES (?,?,?)", list(rows.imported.values()))
+        many("INSERT OR REPLACE INTO import_progress (source, body) VALUES (?,?)", list(rows.progress.values()))
 
     async def add_audits(self, audits: Sequence[Audit]) -> None:
         """Store audit rows that go with no unit (reads and refusals)."""
@@ -280,6 +283,18 @@ class SqliteStore:
     def _audits_in_thread(self, audits: list[Audit]) -> None:
         with self._transaction():
             self._write.executemany(_INSERTS["audit"], audits)
+
+    async def refill(self, kind: int, wanted: Mapping[int, Wanted]) -> int:
+        """Bring index rows in step with the indexer; answers how many resources had others. See refill.py."""
+        async with self._turn:
+            return await self._in_writer(self._refill_in_thread, kind, wanted)
+
+    def _refill_in_thread(self, kind: int, wanted: Mapping[int, Wanted]) -> int:
+        with self._transaction():
+            changed = on_file(self._write, wanted, _INSERTS)
+            if changed:  # counts of the type that were kept hold no longer
+                self._write.execute(_INSERTS["tally"], (kind, self.mint.slot, 0, changed))
+            return changed
 
     async def ready(self) -> float:
         """Seconds that the database took to answer. Errors: Unavailable."""

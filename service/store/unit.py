@@ -111,6 +111,14 @@ class Push(NamedTuple):
     withheld: str | None = None
 
 
+class Imported(NamedTuple):
+    """Where a resource came from: `source` names the system, `digest` what it sent last."""
+
+    ref: str
+    source: str
+    digest: bytes
+
+
 @dataclass(slots=True)
 class Guard:
     """A condition that holds inside the commit: the search (SQL with its parameters) finds just these resources.
@@ -126,7 +134,7 @@ class Guard:
 
 @dataclass(slots=True)
 class Unit:
-    """What one commit stores. `persons`: the version of each person's story that was read."""
+    """What one commit stores. `persons`: the version of each person's story that was read; `progress`: how far the import of a source is."""
 
     writes: list[Write] = field(default_factory=list)
     persons: dict[str, int] = field(default_factory=dict)
@@ -138,6 +146,8 @@ class Unit:
     pushes: list[Push] = field(default_factory=list)
     audits: list[Audit] = field(default_factory=list)
     guards: list[Guard] = field(default_factory=list)
+    imported: list[Imported] = field(default_factory=list)
+    progress: list[tuple[str, bytes]] = field(default_factory=list)
 
 
 class Stale(Exception):

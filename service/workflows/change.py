@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mappings.vocabulary import Json
-from service.store.unit import ANY
+from service.store.unit import ANY, Guard
 
 if TYPE_CHECKING:
     from service.fhir.call import Call
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Change:
     """One resource to create, update or delete. `body` holds the received bytes of `resource`.
 
-    `related`: the Medication that a prescription refers to. `condition`: search criteria of a conditional create.
+    `related`: the Medication that a prescription refers to. `guard`: what must hold inside the commit for a conditional write.
     After the commit `revives` says that nothing stood there before.
     """
 
@@ -26,7 +26,7 @@ class Change:
     resource: Json | None = None
     body: bytes = b""
     expected: int = ANY
-    condition: str | None = None
+    guard: Guard | None = None
     person: str | None = None
     given_id: bool = True
     revives: bool = False
@@ -40,7 +40,8 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Who asked: for the audit, for Provenance, and for what a patient-bound token may touch. `quiet`: an import, which raises nothing."""
+    """Who asked: for the audit, for Provenance, and for what a patient-bound token may touch.
+    `quiet`: an import; what it raises stands here, and none of it is queued for an EHR."""
 
     principal: "Principal"
     reach: "Reach"
@@ -55,6 +56,6 @@ class Requester:
 
 @dataclass
 class Matched(Exception):
-    """A conditional create found these resources instead; nothing was stored."""
+    """The criteria of a conditional write find these resources by now; nothing was stored."""
 
     refs: tuple[str, ...] = field(default=())

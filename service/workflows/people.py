@@ -1,6 +1,6 @@
 """Who a resource is about. A subject may be relative, absolute at our base or at a registered EHR, or by identifier."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
 from mappings.vocabulary import Json
@@ -11,6 +11,7 @@ from service.store.unit import Stored
 if TYPE_CHECKING:
     from service.house import House
 
+Read = Callable[[str], Awaitable[Stored | None]]
 PATHS = {
     "RelatedPerson": "patient", "FamilyMemberHistory": "patient", "AllergyIntolerance": "patient", "DetectedIssue": "patient", "Consent": "patient",
     "Device": "patient", "Task": "for",
@@ -31,16 +32,18 @@ def subject_of(kind: str, resource: Json) -> tuple[Json | None, str]:
     return (reference if isinstance(reference, dict) else None), f"{kind}.{element}"
 
 
-async def resolve(house: "House", kind: str, resource: Json, new: Iterable[str] = ()) -> str | None:
+async def resolve(house: "House", kind: str, resource: Json, new: Iterable[str] = (), read: Read | None = None) -> str | None:
     """The Patient ref the resource is about, or None when it names none. Errors: 422 when what it names cannot be found.
 
-    `new`: Patients that the same transaction creates.
+    `new`: Patients that the same transaction creates; `read`: answers what stands under a ref.
     """
     reference, expression = subject_of(kind, resource)
     if reference is None:
         return None
+    if str(reference.get("reference", "")).startswith("#"):
+        return None  # a contained subject is somebody without a record of their own: kept, and judged for nobody
     if "reference" in reference:
-        return await _by_reference(house, str(reference["reference"]), expression, frozenset(new))
+        return await _by_reference(house, str(reference["reference"]), expression, frozenset(new), read or house.store.read)
     if "identifier" in reference:
         return await _by_identifier(house, reference["identifier"], expression)
     return None
@@ -61,18 +64,15 @@ def _unknown(expression: str) -> Refusal:
     return Refusal(Kind.UNPROCESSABLE, "This reference leads to no person known here", expression, code="not-found")
 
 
-async def _by_reference(house: "House", text: str, expression: str, new: frozenset[str]) -> str | None:
+async def _by_reference(house: "House", text: str, expression: str, new: frozenset[str], read: Read) -> str | None:
     ref = local(text, house.base)
     if ref in new:
         return ref
     parts = ref.split("/")
-    if len(parts) == 2 and parts[0] == "Patient":
-        if await house.person_stands(ref):
-            return ref
-    elif len(parts) == 2 and parts[0] in house.types.names:
-        stored = await house.store.read(ref)
+    if len(parts) == 2 and parts[0] in house.types.names:
+        stored = await read(ref)
         if stored is not None and not stored.deleted:
-            return None
+            return ref if parts[0] == "Patient" else None
     elif len(parts) > 2 and parts[-2] == "Patient":
         return await _at_ehr(house, text.split("/_history/")[0], expression)
     raise _unknown(f"{expression}.reference")

@@ -4,7 +4,9 @@ Reads top to bottom: agree on ids and persons; load each person's story in one q
 store everything in one commit that checks the versions read; on conflict again from the load.
 """
 
-from typing import TYPE_CHECKING
+import asyncio
+from collections.abc import Callable, Container, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 from mappings.vocabulary import Json
@@ -12,10 +14,10 @@ from service.errors import Kind, Refusal
 from service.references import local
 from service.security.reach import Reach
 from service.store.clock import now_us
-from service.store.unit import ANY, Audit, GuardFailed, Stale, StaleStory, Stored, Unit
+from service.store.unit import ANY, Audit, GuardFailed, Reading, Stale, StaleStory, Stored, Unit
 from service.workflows import people
 from service.workflows.change import Change, Matched, Requester
-from service.workflows.conditions import guard_of
+from service.workflows.standing import Standing
 from service.workflows.story import Story
 from service.workflows.telling import Telling
 from service.workflows.timeline import earlier_readings, load_series
@@ -31,26 +33,36 @@ _ACTIONS = {"create": "C", "update": "U", "delete": "D"}
 async def receive(house: "House", changes: list[Change], who: Requester) -> list[Stored]:
     """Store these changes and all that follows from them, in one commit; answers their new versions, in order.
 
-    Errors: Refusal (422 subject, 409/412 versions, 403 reach), Matched for a conditional create that found something.
+    Errors: Refusal (422 subject, 409/412 versions, 403 reach), Matched where the criteria of a conditional write find something else by now.
     """
     await _agree(house, changes, who)
     changes = [change for change in changes if change.method != "delete" or change.previous is not None]
-    if not changes:
-        return []
-    persons = {change.person for change in changes if change.person and house.matters(change)}
+    return await store(house, changes, who) if changes else []
+
+
+async def store(house: "House", changes: list[Change], who: Requester, begin: Callable[[], Unit] = Unit, untold: Container[str] = ()) -> list[Stored]:
+    """Store changes whose ids and persons are agreed, as `receive` does. `begin` makes the unit that everything is added to;
+    the stories of the persons in `untold` hear nothing of it."""
+    told = [change for change in changes if change.person not in untold]
+    persons = {change.person for change in told if change.person and house.matters(change)}
     async with house.turns.of(persons):
-        return await _in_turn(house, changes, persons, who)
+        return await _in_turn(house, Work(changes, told, persons, who, begin))
 
 
-async def rehearse(house: "House", change: Change, who: Requester) -> None:
-    """Everything for which receive() would refuse this change before it stores anything ($validate). Errors: Refusal."""
-    await _agree(house, [change], who)
+class Work(NamedTuple):
+    """One use case: all its changes, those of them that a story hears, and whose stories these are."""
+
+    changes: list[Change]
+    told: list[Change]
+    persons: set[str]
+    who: Requester
+    begin: Callable[[], Unit]
 
 
-async def _in_turn(house: "House", changes: list[Change], persons: set[str], who: Requester) -> list[Stored]:
+async def _in_turn(house: "House", work: Work) -> list[Stored]:
     """Think and commit; again when another process was faster."""
     for _ in range(ATTEMPTS):
-        unit = await _think(house, changes, persons, who)
+        unit = await _think(house, work)
         try:
             await house.store.commit(unit)
         except StaleStory:
@@ -59,7 +71,7 @@ async def _in_turn(house: "House", changes: list[Change], persons: set[str], who
             raise _lost(stale) from None
         except GuardFailed as failed:
             raise Matched(failed.refs) from None
-        return _stored(changes, unit)
+        return _stored(work.changes, unit)
     raise Refusal(Kind.CONFLICT, "This person's record is being changed by others; try again")
 
 
@@ -68,20 +80,23 @@ async def _agree(house: "House", changes: list[Change], who: Requester) -> None:
     for change in changes:
         if change.method == "create" and not change.id:
             change.id, change.given_id = str(uuid4()), False
-    new = [change.ref for change in changes if change.kind == "Patient" and change.method != "delete"]
+    new = frozenset(change.ref for change in changes if change.kind == "Patient" and change.method != "delete")
+    standing = await Standing.of(house, changes)
+    medications = {change.ref: change.resource for change in changes if change.kind == "Medication" and change.resource is not None}
     for change in changes:
-        await _agree_one(house, change, who, new)
-        change.related = await _medication(house, change, changes)
+        await agree_one(house, change, who, new, standing)
+        change.related = await medication(house, change, medications, standing)
 
 
-async def _agree_one(house: "House", change: Change, who: Requester, new: list[str]) -> None:
+async def agree_one(house: "House", change: Change, who: Requester, new: frozenset[str], standing: Standing) -> None:
+    """Find what the change replaces and whom it is about. `new`: Patients of the same use case. Errors: 403, 409, 422."""
     if change.method != "create" or change.given_id:
-        await _previous(house, change, who.reach)
+        await _previous(house, change, who.reach, standing)
     if change.method == "delete":
         return
     assert change.resource is not None
     try:
-        change.person = change.ref if change.kind == "Patient" else await people.resolve(house, change.kind, change.resource, new)
+        change.person = change.ref if change.kind == "Patient" else await people.resolve(house, change.kind, change.resource, new, standing.read)
     except Refusal:
         if who.reach.person is None:
             raise
@@ -95,24 +110,23 @@ def _one_person() -> Refusal:
     return Refusal(Kind.FORBIDDEN, "This token speaks for one person only")
 
 
-async def _medication(house: "House", change: Change, changes: list[Change]) -> Json | None:
-    """The Medication that a prescription refers to, from this transaction or the store."""
+async def medication(house: "House", change: Change, medications: Mapping[str, Json], standing: Standing) -> Json | None:
+    """The Medication that a prescription refers to, from this use case (`medications` by ref) or the store."""
     reference = (change.resource or {}).get("medicationReference")
     if not isinstance(reference, dict) or not isinstance(reference.get("reference"), str):
         return None
     ref = local(reference["reference"], house.base)
     if not ref.startswith("Medication/"):
         return None
-    for other in changes:
-        if other.ref == ref:
-            return other.resource
-    stored = await house.store.read(ref)
+    if ref in medications:
+        return medications[ref]
+    stored = await standing.read(ref)
     return house.parse_stored(stored.body) if stored is not None and not stored.deleted else None
 
 
-async def _previous(house: "House", change: Change, reach: Reach) -> None:
+async def _previous(house: "House", change: Change, reach: Reach, standing: Standing) -> None:
     """What stands there now: whose it is, and whether it is ours to derive."""
-    current = await house.store.read(change.ref)
+    current = await standing.read(change.ref)
     if reach.person is not None and (current is None or not reach.covers(current.person)):
         raise _one_person()
     if current is None or current.deleted:
@@ -128,45 +142,56 @@ async def _previous(house: "House", change: Change, reach: Reach) -> None:
         raise Refusal(Kind.CONFLICT, "This resource is derived: change what it rests on, or use $review", change.kind, code="business-rule")
 
 
-async def _think(house: "House", changes: list[Change], persons: set[str], who: Requester) -> Unit:
+async def _think(house: "House", work: Work) -> Unit:
     """Steps 2 and 3: what is known is loaded, what follows is worked out; nothing is stored yet."""
-    now, unit = now_us(), Unit()
-    before = await earlier_readings(house.store, changes)
-    stories = await _stories(house, persons | {reading.person for reading in before})
+    now, unit = now_us(), work.begin()
+    before = await earlier_readings(house.store, work.told)
+    stories = await _stories(house, work.persons | {reading.person for reading in before})
     if stories:
         await house.registry.ehrs()
-    for change in changes:
-        await _write(house, unit, change, who.reach.person)
-        unit.audits.append(_audit(house, change, who, now))
+    for number, change in enumerate(work.changes):
+        if number % 50 == 49:
+            await asyncio.sleep(0)  # a large transaction lets others in between
+        _write(house, unit, change)
+        unit.audits.append(_audit(house, change, work.who, now))
+    new = {change.ref for change in work.told if change.kind == "Patient" and change.method != "delete"}
+    concerns = _by_person(work.told, before)
     for person, story in stories.items():
-        telling = Telling(house, story, now, who)
-        telling.note(changes)
+        telling = Telling(house, story, now, work.who)
+        telling.note(concerns[person])
         await load_series(house, telling, before)
         telling.tell()
-        telling.add_to(unit, is_new=story.version == 0 and _creates(changes, person))
+        if len(stories) > 1:
+            await asyncio.sleep(0)
+        telling.add_to(unit, is_new=story.version == 0 and person in new)
     return unit
+
+
+def _by_person(changes: list[Change], before: list[Reading]) -> dict[str, list[Change]]:
+    """The changes that concern each person: those about it, and those that gave it a value before."""
+    gave: dict[str, list[str]] = {}
+    for reading in before:
+        gave.setdefault(reading.source, []).append(reading.person)
+    found: dict[str, list[Change]] = {}
+    for change in changes:
+        for person in dict.fromkeys([*([change.person] if change.person else []), *gave.get(change.ref, ())]):
+            found.setdefault(person, []).append(change)
+    return found
 
 
 async def _stories(house: "House", persons: set[str]) -> dict[str, Story]:
     """The stories of everybody whom the changes touch; a Patient that is only now created has an empty one."""
-    found: dict[str, Story] = {}
-    for person in sorted(persons):
-        rows = await house.store.story(person)
-        found[person] = Story(person, rows or ())
-    return found
+    ordered = sorted(persons)
+    return {person: Story(person, rows or ()) for person, rows in zip(ordered, await asyncio.gather(*map(house.store.story, ordered)), strict=True)}
 
 
-def _creates(changes: list[Change], person: str) -> bool:
-    return any(change.ref == person and change.method != "delete" for change in changes)
-
-
-async def _write(house: "House", unit: Unit, change: Change, only: str | None) -> None:
+def _write(house: "House", unit: Unit, change: Change) -> None:
+    if change.guard is not None:
+        unit.guards.append(change.guard)
     if change.method == "delete":
         unit.writes.append(deletion(change.kind, change.id, change.person, change.expected))
         return
     assert change.resource is not None
-    if change.condition is not None:
-        unit.guards.append(await guard_of(house, change.kind, change.condition, only))
     fresh = not change.given_id
     expected = 0 if fresh else change.expected
     unit.writes.append(received_write(house, change.kind, change.id, change.resource, change.body, change.person, expected, fresh))

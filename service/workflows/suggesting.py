@@ -1,5 +1,5 @@
 """From what is newest to suggestions and safety Flags. Both speak about the person now: only the newest answer of a measure,
-within the age its rule sets, raises one; older and imported answers stay quiet."""
+within the age its rule sets, raises one; older answers stay quiet."""
 
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -59,7 +59,7 @@ class Suggesting:
                 "course": course,
             },
         )
-        if fresh and not self._telling.who.quiet:
+        if fresh:
             self._news.add(measure)
             self._flag(measure, told, event)
 
@@ -164,14 +164,12 @@ class Suggesting:
         if action in (Action.RAISE, Action.SUPERSEDE):
             replaces = row["ref"] if row and action is Action.SUPERSEDE else None
             self._put_plan(rule, verdict, identity("suggestion", self._story.person, rule.id, str(uuid4())), iso(now), replaces)
-        elif action is Action.REVISE and row is not None and not self._telling.who.quiet:
+        elif action is Action.REVISE and row is not None:
             self._put_plan(rule, verdict, row["ref"].split("/")[1], row["created"], row["replaces"])
         elif action is Action.WITHDRAW and row is not None:
             self._withdraw(rule, row)
 
     def _may_raise(self, rule: Rule) -> bool:
-        if self._telling.who.quiet:
-            return False
         if rule.measure is None:
             return self._prescribing.changed
         latest = self._story.get("latest", rule.measure)

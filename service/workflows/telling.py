@@ -174,7 +174,8 @@ class Telling:
         unit.story_drops |= story.drops
         unit.reading_drops |= {reading.source for reading in self._removed}
         unit.readings += self.readings
-        unit.pushes += pushes(self.house, story, self._labels(), self.push_refs)
+        if not self.who.quiet:
+            unit.pushes += pushes(self.house, story, self._labels(), self.push_refs)
 
     def _labels(self) -> dict[str, list[Json]]:
         """The security labels of what is stored and may have to be pushed."""

@@ -20,8 +20,8 @@ def _reading(row: Any) -> Reading:
 
 
 async def earlier_readings(store: Any, changes: Sequence[Change]) -> list[Reading]:
-    """The values that the changed resources gave before. A resource with an id of our making gave none."""
-    refs = [change.ref for change in changes if change.kind in JUDGED and change.given_id]
+    """The values that the changed resources gave before. A resource with an id of our making, or one where nothing may stand, gave none."""
+    refs = [change.ref for change in changes if change.kind in JUDGED and change.given_id and change.expected != 0]
     if not refs:
         return []
     marks = ", ".join(f"${number}" for number in range(1, len(refs) + 1))

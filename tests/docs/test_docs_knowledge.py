@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 from typer.testing import CliRunner
 
+from service.bulk.reindexing import reindex, tasks
 from service.cli import app
 from service.knowledge import BrokenKnowledge, load
 from tests.docs.pages import ROOT, blocks
@@ -53,6 +54,10 @@ async def there(site: Path, database_url: str) -> AsyncIterator[httpx.AsyncClien
             os.environ.pop(name) if value is None else os.environ.update({name: value})
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=application), base_url="http://site.test/fhir", headers=FHIR) as opened:
         async with application.router.lifespan_context(application):
+            house = application.state.house
+            for task in await tasks(house, ()):  # setpoint reindex: the database may hold plans already
+                await reindex(house, task, lambda _: None)
+            await house.filling.refresh()
             yield opened
 
 

@@ -1,6 +1,7 @@
 """batch and transaction (R4 http.html#transaction): order, references, all or nothing."""
 
 import json
+from base64 import b64encode
 from typing import Any
 from uuid import uuid4
 
@@ -130,3 +131,73 @@ async def test_what_is_no_transaction_is_refused(client: httpx.AsyncClient, body
     answer = await client.post("", content=body)
     assert answer.status_code in (400, 404)
     assert answer.json()["resourceType"] == "OperationOutcome"
+
+
+async def test_conditional_entries(client: httpx.AsyncClient) -> None:
+    """http.html, 3.1.0.11: PUT, DELETE and PATCH may go by criteria; a second entry that comes to the same resource is refused."""
+    first, second, third = (str(uuid4()) for _ in range(3))
+    for value in (first, second):
+        await client.post("Patient", content=json.dumps(patient(identifier=[{"system": SYSTEM, "value": value}])))
+    by = "Patient?identifier={}|{}".format
+    data = _base64('[{"op": "replace", "path": "/gender", "value": "other"}]')
+    patch = {"resourceType": "Binary", "contentType": "application/json-patch+json", "data": data}
+    person = patient(identifier=[{"system": SYSTEM, "value": third}])
+    answer = await client.post("", content=bundle(
+        entry("PATCH", by(SYSTEM, first), patch), entry("PUT", by(SYSTEM, third), person, URN), entry("DELETE", by(SYSTEM, second)),
+        entry("POST", "Observation", observation(URN)), entry("GET", by(SYSTEM, second)),
+    ))  # fmt: skip
+    assert answer.status_code == 200, answer.text
+    assert [each["response"]["status"] for each in answer.json()["entry"]] == ["200", "201", "204", "201", "200"]
+    assert answer.json()["entry"][4]["resource"]["total"] == 0
+    assert [each["gender"] for each in await found(client, by(SYSTEM, first))] == ["other"]
+    (made,) = await found(client, by(SYSTEM, third))
+    assert len(await found(client, f"Observation?subject=Patient/{made['id']}")) == 1
+    twice = bundle(entry("PUT", by(SYSTEM, third), person), entry("DELETE", f"Patient/{made['id']}"))
+    refused = await client.post("", content=twice)
+    assert (refused.status_code, issue(refused)["code"]) == (400, "duplicate")
+    assert (await client.get(f"Patient/{made['id']}")).status_code == 200
+
+
+async def test_fhirpath_patch_entry_and_its_version(client: httpx.AsyncClient) -> None:
+    person = await new_person(client)
+    value = {"name": "value", "valueCode": "male"}
+    part = [{"name": "type", "valueCode": "replace"}, {"name": "path", "valueString": "Patient.gender"}, value]
+    patch = {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": part}]}
+    assert (await client.post("", content=bundle(entry("PATCH", person, patch, ifMatch='W/"2"')))).status_code == 412
+    answer = await client.post("", content=bundle(entry("PATCH", person, patch, ifMatch='W/"1"')))
+    assert (answer.status_code, answer.json()["entry"][0]["response"]["etag"]) == (200, 'W/"2"')
+    assert (await client.get(person)).json()["gender"] == "male"
+
+
+async def test_addresses_as_full_urls(client: httpx.AsyncClient) -> None:
+    """bundle.html#references: an absolute reference that equals a fullUrl means that entry; so does a relative one where both have one root."""
+    root = "http://elsewhere.example/fhir"
+    other = await new_person(client)
+    answer = await client.post("", content=bundle(
+        entry("POST", "Patient", patient(), f"{root}/Patient/7"), entry("POST", "Observation", observation(f"{root}/Patient/7"), f"{root}/Observation/1"),
+        entry("POST", "Observation", observation("Patient/7"), f"{root}/Observation/2"), entry("POST", "Observation", observation(other)),
+    ))  # fmt: skip
+    assert answer.status_code == 200, answer.text
+    refs = ["/".join(each["response"]["location"].split("/")[-4:-2]) for each in answer.json()["entry"]]
+    assert [(await client.get(ref)).json()["subject"]["reference"] for ref in refs[1:]] == [refs[0], refs[0], other]
+
+
+@pytest.mark.parametrize("kind", ["transaction", "batch"])
+async def test_reads_of_a_bundle_are_conditional(client: httpx.AsyncClient, kind: str) -> None:
+    person = await new_person(client)
+    answer = await client.post("", content=bundle(entry("GET", person, ifNoneMatch='W/"1"'), entry("HEAD", person), kind=kind))
+    assert [each["response"]["status"] for each in answer.json()["entry"]] == ["304", "200"]
+    assert all("resource" not in each for each in answer.json()["entry"])
+
+
+async def test_a_failing_patch_stores_nothing(client: httpx.AsyncClient) -> None:
+    person, value = await new_person(client), str(uuid4())
+    patch = {"resourceType": "Binary", "contentType": "application/json-patch+json", "data": _base64('[{"op": "remove", "path": "/nothing"}]')}
+    answer = await client.post("", content=bundle(entry("POST", "Patient", patient(identifier=[{"value": value}])), entry("PATCH", person, patch)))
+    assert answer.status_code == 422
+    assert issue(answer)["expression"][0].startswith("Bundle.entry[1]")
+    assert await found(client, f"Patient?identifier={value}") == []
+
+
+def _base64(text: str) -> str:
+    return b64encode(text.encode()).decode()

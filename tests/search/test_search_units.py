@@ -18,7 +18,8 @@ UCUM = "http://unitsofmeasure.org"
 VALUES = {
     "gram": (1, "g"), "milligrams": (1000, "mg"), "pound": (1, "[lb_av]"), "kilos": (0.4536, "kg"), "fever": (38.5, "Cel"), "fahrenheit": (101.3, "[degF]"),
     "lithium": (0.8, "mmol/L"), "lithium-small": (800, "umol/L"), "tsh": (2.5, "m[IU]/L"), "tsh-other": (2.5, "u[IU]/mL"), "cells": (2.5, "10*9/L"),
-    "score": (5, "{score}"), "ratio": (500, "%"), "egfr": (90, "mL/min/{1.73_m2}"), "flow": (90, "mL/min"), "kilodalton": (66.5, "kDa"), "dalton": (66500, "dalton"),
+    "score": (5, "{score}"), "ratio": (500, "%"), "egfr": (90, "mL/min/{1.73_m2}"), "flow": (90, "mL/min"),
+    "kilodalton": (66.5, "kDa"), "dalton": (66500, "dalton"),
 }  # fmt: skip
 QUERIES = [
     ("1|U|g", {"gram", "milligrams"}),
