@@ -62,7 +62,7 @@ def types() -> str:
     for name, entry in declared["types"].items():
         offered = entry.get("interactions", declared["interactions"])
         left = "all" if set(offered) == common else ", ".join(offered)
-        more = ", ".join(f"`${operation}`" for operation in (*declared["operations"], *entry.get("operations", ())))
+        more = ", ".join(f"`${operation}`" for operation in entry.get("operations", ()))
         rows.append((f"`{name}`", left, more, entry.get("note", "")))
     return table(("type", "interactions", "operations", "note"), rows)
 

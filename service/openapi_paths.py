@@ -47,9 +47,6 @@ def _operations() -> Json:
 def _of_type(name: str, offered: set[str]) -> Json:
     base, one = f"/fhir/{name}", f"/fhir/{name}/{{id}}"
     found: Json = {base: {}, one: {}}
-    for path, named, place in ((base, name, None), (one, f"{name}At", [_ID])):
-        checked = _operation(f"validate{named}", f"Validate a {name}, and whether a write of it would be taken", "OperationOutcome", place, body="Resource")
-        found[f"{path}/$validate"] = {"post": checked}
     if "create" in offered:
         found[base]["post"] = _operation(f"create{name}", f"Create a {name}", name, body=name, created=True)
     if "search-type" in offered:

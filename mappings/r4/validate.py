@@ -60,11 +60,6 @@ class Validator:
         node = Node(kind, resource)
         return all(invariants.holds(self._structures, constraint, node, node) for constraint in self._leftovers[kind])
 
-    def members(self, value_set: str) -> frozenset[tuple[str | None, str]] | None:
-        """The (system, code) of a value set by its canonical address, where R4 itself enumerates it for a required binding."""
-        systems = self._structures.value_sets.get(value_set.split("|")[0]) or self._structures.value_sets.get(value_set)
-        return None if systems is None else frozenset((system, code) for system, codes in systems.items() for code in codes)
-
     def _one(self, resource: Any, path: str | None) -> list[Issue]:
         return [] if self.is_certainly_valid(resource) else walk.walk(self._structures, resource, path, into_entries=False)
 

@@ -14,8 +14,6 @@ _EVERYWHERE = (("_id", "token"), ("_lastUpdated", "date"), ("_profile", "uri"), 
 _STANDARD = {("Patient", "everything"), ("Observation", "lastn"), ("Resource", "meta"), ("Resource", "meta-add"), ("Resource", "meta-delete"),
              ("Resource", "validate")}  # fmt: skip
 RELEASED = "2026-11-25"
-_DEFINED = {"validate": "http://hl7.org/fhir/OperationDefinition/Resource-validate"}
-"""Operations that R4 itself defines (operationslist.html)."""
 
 
 async def capabilities(call: Call) -> Answer:
