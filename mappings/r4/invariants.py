@@ -8,16 +8,13 @@ from functools import lru_cache
 from typing import Any
 
 from mappings.knowledge import KnowledgeError
-from mappings.r4 import comparison, narrative
+from mappings.r4 import comparison, narrative, references
 from mappings.r4.path_evaluation import Compiled, Node, Scope, compile_expression, truth
 from mappings.r4.structures import Constraint, Structures
 from mappings.vocabulary import Json
 
 ELSEWHERE = frozenset({"ele-1", "dom-2", "dom-3", "dom-4", "dom-5", "ref-1", "txt-1", "txt-2"})
 """Held by the walk itself (walk.py): they need the containing resource, or are about one primitive."""
-
-NOT_CHECKED = frozenset({"ctm-1"})
-"""Invariants of kept types that are not checked: ctm-1 needs the resource that a reference leads to."""
 
 
 MAY_BE_OPEN = frozenset({"inv-1", "ras-2"})
@@ -35,7 +32,7 @@ def compiled(expression: str) -> Compiled | None:
 
 def is_checked(constraint: Constraint) -> bool:
     """Whether this constraint is held by validation."""
-    return constraint.key in ELSEWHERE or by_hand(constraint) is not None or compiled(constraint.expression) is not None
+    return constraint.key in ELSEWHERE or constraint.key == "ctm-1" or by_hand(constraint) is not None or compiled(constraint.expression) is not None
 
 
 def by_hand(constraint: Constraint) -> Callable[[Json], bool] | None:
@@ -48,6 +45,8 @@ def holds(structures: Structures, constraint: Constraint, node: Node, resource: 
     function = by_hand(constraint)
     if function is not None:
         return function(node.value)
+    if constraint.key == "ctm-1":
+        return _on_behalf(node.value, resource.value)
     expression = compiled(constraint.expression)
     if expression is None:
         return True
@@ -66,6 +65,19 @@ def _period(period: Json) -> bool:
 
 def _range(between: Json) -> bool:
     return comparison.ordered("<=", between.get("low"), between.get("high")) is not False
+
+
+def _on_behalf(participant: Json, team: Json) -> bool:
+    """ctm-1: only a Practitioner acts on behalf of an organization. Held as far as the reference itself tells the type of the member."""
+    member = participant.get("member")
+    text = member.get("reference") if isinstance(member, dict) else None
+    if "onBehalfOf" not in participant or not isinstance(text, str):
+        return True
+    if text.startswith("#"):
+        found = [each.get("resourceType") for each in _items(team.get("contained")) if isinstance(each, dict) and each.get("id") == text[1:]]
+        return not found or found[0] == "Practitioner"
+    form = references.read(text)
+    return form is None or form.type in (None, "Practitioner")
 
 
 def _codings(concept: Any) -> set[str]:

@@ -3,6 +3,8 @@
 import re
 from typing import NamedTuple
 
+from mappings.vocabulary import Json
+
 RELATIVE = r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.-]{1,64})(?:/_history/([A-Za-z0-9.-]{1,64}))?"
 _RELATIVE = re.compile(RELATIVE)
 _CONDITIONAL = re.compile(r"([A-Z][A-Za-z]{1,63})\?[^\x00-\x20]+")
@@ -31,6 +33,15 @@ def read(text: str) -> Form | None:
         return _absolute(text)
     found = _CONDITIONAL.fullmatch(text)
     return Form(found[1], is_relative=True) if found else None
+
+
+def is_consistent(reference: Json) -> bool:
+    """Reference.type: "If both Reference.type and Reference.reference are populated and Reference.reference is a FHIR URL, both SHALL be consistent"."""
+    text, kind = reference.get("reference"), reference.get("type")
+    if not isinstance(text, str) or not isinstance(kind, str):
+        return True
+    form = read(text)
+    return form is None or form.type is None or kind.removeprefix("http://hl7.org/fhir/StructureDefinition/") == form.type
 
 
 def _absolute(text: str) -> Form:

@@ -76,7 +76,7 @@ def _object(structures: Structures, structure: Structure, definitions: Json) -> 
             continue
         for key, kind in element.keys:
             properties[key] = _element(structures, element, kind, definitions)
-            if is_primitive(kind) and not element.many and len(element.keys) == 1 and element.name not in ("id", "url"):
+            if is_primitive(kind) and kind != "xhtml" and not element.many and len(element.keys) == 1 and element.name not in ("id", "url"):
                 properties["_" + key] = _ref("_sibling")
     for element in structure.elements.values():
         rules.extend(_choice(element))
@@ -157,8 +157,10 @@ def _reference(structures: Structures, targets: tuple[str, ...], definitions: Js
         base = _object(structures, structures.types["Reference"], definitions)
         types = targets or [t for t in structures.types if structures.is_resource(t)]
         relative = f"(?:{'|'.join(types)})/[A-Za-z0-9.-]{{1,64}}(?:/_history/[A-Za-z0-9.-]{{1,64}})?"
-        pattern = f"^(?:{relative}|[a-z][a-z0-9+.-]*:[^\\x00-\\x20]+)$"
+        # Any other address may lead to a type that is not allowed here: the walk looks at it.
+        pattern = f"^(?:(?:https?://[^\\x00-\\x20]+/)?{relative}|urn:[^\\x00-\\x20]+)$"
         base["properties"]["reference"] = {"type": "string", "pattern": pattern, "maxLength": 4096}
+        base["allOf"] = [*base.get("allOf", ()), {"anyOf": [{"not": {"required": ["type"]}}, {"reference": True}]}]
         definitions[name] = base
     return _ref(name)
 

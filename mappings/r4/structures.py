@@ -65,6 +65,16 @@ class Structures:
         return bool(name)
 
 
+SIMPLE = {
+    "Range": ("low", "high"), "SampledData": ("origin",), "Dosage": ("maxDosePerAdministration", "maxDosePerLifetime"), "Dosage.doseAndRate": ("dose", "rate"),
+    "Observation.referenceRange": ("low", "high"), "MedicationRequest.dispenseRequest": ("quantity",),
+    "MedicationRequest.dispenseRequest.initialFill": ("quantity",), "CarePlan.activity.detail": ("dailyAmount", "quantity"),
+    "Specimen.collection": ("quantity",), "Specimen.container": ("capacity", "specimenQuantity"),
+}  # fmt: skip
+"""Elements of the kept types that are SimpleQuantity, which the definition file calls Quantity (R4 datatypes.html#SimpleQuantity)."""
+_SQTY_1 = Constraint("sqty-1", "The comparator is not used on a SimpleQuantity", "comparator.empty()")
+
+
 def build(structures: Json, value_sets: Json) -> Structures:
     """The tables of the two parsed definition files structures.json and value_sets.json."""
     raw = structures["types"]
@@ -76,7 +86,10 @@ def build(structures: Json, value_sets: Json) -> Structures:
 
 
 def _structure(name: str, entry: Json, raw: Json) -> Structure:
-    elements = {element_name.removesuffix("[x]"): _element(element_name, element) for element_name, element in entry.get("elements", {}).items()}
+    elements = {
+        element_name.removesuffix("[x]"): _element(element_name, element, element_name.removesuffix("[x]") in SIMPLE.get(name, ()))
+        for element_name, element in entry.get("elements", {}).items()
+    }
     by_key = {key: (element, kind) for element in elements.values() for key, kind in element.keys}
     return Structure(name, entry["kind"], entry.get("base", ""), elements, by_key, _inherited(name, raw))
 
@@ -93,7 +106,7 @@ def _constraints(entry: Json) -> tuple[Constraint, ...]:
     return tuple(Constraint(c["key"], c["text"], c["expression"]) for c in entry.get("constraints", ()))
 
 
-def _element(name: str, entry: Json) -> Element:
+def _element(name: str, entry: Json, is_simple: bool) -> Element:
     stem = name.removesuffix("[x]")
     kinds = entry["types"]
     if stem != name:
@@ -101,7 +114,8 @@ def _element(name: str, entry: Json) -> Element:
     else:
         keys = tuple((name, kind) for kind in kinds)
     many = entry["max"] not in ("0", "1")
-    return Element(stem, entry["min"], many, entry["max"] != "0", keys, tuple(entry.get("targets", ())), entry.get("values"), _constraints(entry))
+    constraints = (*_constraints(entry), _SQTY_1) if is_simple else _constraints(entry)
+    return Element(stem, entry["min"], many, entry["max"] != "0", keys, tuple(entry.get("targets", ())), entry.get("values"), constraints)
 
 
 def is_primitive(kind: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 import jsonschema_rs
 
 from mappings.outcome import Issue
-from mappings.r4 import invariants, schema, walk
+from mappings.r4 import invariants, references, schema, walk
 from mappings.r4.path_evaluation import Node
 from mappings.r4.structures import Structures
 from mappings.vocabulary import Json
@@ -18,7 +18,7 @@ class Validator:
     def __init__(self, structures: Structures, types: Sequence[str]) -> None:
         self._structures = structures
         definitions = schema.schema_of(structures, tuple(types))
-        keywords = {"invariant": _invariant_keyword(structures), "narrative": _Narrative}
+        keywords = {"invariant": _invariant_keyword(structures), "narrative": _Narrative, "reference": _Consistent}
         # One schema for all types, entered through a member named like the type: compiling one per type takes 20 times as long.
         members = {name: {"$ref": f"#/definitions/{name}"} for name in types}
         self._schema = jsonschema_rs.Draft4Validator(definitions | {"properties": members}, keywords=keywords, pattern_options=jsonschema_rs.RegexOptions())
@@ -96,3 +96,14 @@ class _Narrative:
     def validate(self, instance: Any) -> None:
         if not invariants.is_safe_narrative(instance):
             raise ValueError("narrative")
+
+
+class _Consistent:
+    """The schema keyword `reference`: Reference.type says the type that is in Reference.reference."""
+
+    def __init__(self, parent: Json, value: bool, path: list[str | int]) -> None:
+        pass
+
+    def validate(self, instance: Any) -> None:
+        if not isinstance(instance, dict) or not references.is_consistent(instance):
+            raise ValueError("reference")

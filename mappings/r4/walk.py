@@ -4,6 +4,7 @@ The compiled schema (schema.py) lets through at once what is certainly valid; ev
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +30,7 @@ class _Within:
     """The resource that `#` references of the elements below resolve in."""
 
     resource: Json
-    contained_ids: frozenset[str]
+    contained_types: Mapping[str, str | None]
     is_contained: bool = False
     fragments: set[str] = field(default_factory=set)
 
@@ -67,7 +68,7 @@ class _Walk:
             self.report("structure" if kind is None else "not-supported", said, path or "Resource")
             return
         path = path or str(kind)
-        inner = within or _Within(value, _contained_ids(value))
+        inner = within or _Within(value, _contained_types(value))
         self.object(self.structures.types[str(kind)], value, path, inner)
         if within is None:
             self.contained(value, path, inner)
@@ -75,7 +76,8 @@ class _Walk:
     def contained(self, resource: Json, path: str, within: _Within) -> None:
         """dom-2 to dom-5 and dom-3: what is particular to contained resources."""
         listed = resource.get("contained")
-        inside = _Within(resource, within.contained_ids, True, within.fragments)
+        self.distinct_ids(listed, path)
+        inside = _Within(resource, within.contained_types, True, within.fragments)
         for at, inner in enumerate(listed if isinstance(listed, list) else []):
             here = f"{path}.contained[{at}]"
             self.resource(inner, here, inside)
@@ -86,6 +88,16 @@ class _Walk:
             if isinstance(id, str) and f"#{id}" not in within.fragments and not _names_container(inner):
                 text = "dom-3: A contained resource SHALL be referred to from the resource, or refer to it."
                 self.report("invariant", text, f"{path}.contained[{at}]")
+
+    def distinct_ids(self, listed: Any, path: str) -> None:
+        """resource.html#id: an id is unique among the contained resources, or a reference would lead to two."""
+        seen: set[str] = set()
+        for at, inner in enumerate(listed if isinstance(listed, list) else []):
+            id = inner.get("id") if isinstance(inner, dict) else None
+            if isinstance(id, str) and id in seen:
+                self.report("duplicate", "Another contained resource has the same id.", f"{path}.contained[{at}].id")
+            elif isinstance(id, str):
+                seen.add(id)
 
     def contained_one(self, inner: Json, here: str) -> None:
         if "id" not in inner:
@@ -185,20 +197,27 @@ class _Walk:
         text = item.get("reference")
         if not isinstance(text, str):
             return
+        if not references.is_consistent(item):
+            self.report("value", "Reference.type and the type in Reference.reference SHALL be the same.", f"{path}.type")
         form = references.read(text)
         here = f"{path}.reference"
         if form is None:
             self.report("value", "A reference is Type/id, an absolute URL, urn:uuid:, urn:oid: or #id of a contained resource.", here)
         elif form.is_fragment:
             self.fragment(text, here, within)
+            self.target(element, within.contained_types.get(text[1:]), here)
         elif form.is_relative and not self.structures.is_resource(form.type):
             self.report("value", "The reference names a type that R4 does not have.", here)
-        elif form.is_relative and element.targets and form.type not in element.targets:
+        elif form.is_relative or self.structures.is_resource(form.type):
+            self.target(element, form.type, here)
+
+    def target(self, element: Element, kind: str | None, here: str) -> None:
+        if kind is not None and element.targets and kind not in element.targets:
             self.report("value", f"The reference must lead to one of: {', '.join(element.targets)}.", here)
 
     def fragment(self, text: str, path: str, within: _Within) -> None:
         within.fragments.add(text)
-        if text[1:] not in within.contained_ids and not (text == "#" and within.is_contained):
+        if text[1:] not in within.contained_types and not (text == "#" and within.is_contained):
             self.report("not-found", "ref-1: No contained resource has this id.", path)
 
     def primitives(self, element: Element, kind: str, key: str, holder: Json, path: str, within: _Within) -> None:
@@ -255,16 +274,17 @@ class _Walk:
 
 
 def _takes_sibling(structure: Structure, known: tuple[Element, str]) -> bool:
-    """Ids and Extension.url are plain strings: they cannot be extended."""
+    """Ids, Extension.url and XHTML are plain: they cannot be extended."""
     element, kind = known
-    return is_primitive(kind) and element.name != "id" and (structure.name, element.name) != ("Extension", "url")
+    return is_primitive(kind) and kind != "xhtml" and element.name != "id" and (structure.name, element.name) != ("Extension", "url")
 
 
-def _contained_ids(resource: Json) -> frozenset[str]:
+def _contained_types(resource: Json) -> dict[str, str | None]:
+    """Id -> type of the contained resources."""
     listed = resource.get("contained")
     if not isinstance(listed, list):
-        return frozenset()
-    return frozenset(inner["id"] for inner in listed if isinstance(inner, dict) and isinstance(inner.get("id"), str))
+        return {}
+    return {inner["id"]: inner.get("resourceType") for inner in listed if isinstance(inner, dict) and isinstance(inner.get("id"), str)}
 
 
 def _names_container(inner: Any) -> bool:

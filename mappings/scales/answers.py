@@ -26,10 +26,14 @@ _NUMERIC = re.compile(r"\s*[+-]?\d{1,9}(\.\d{1,9})?\s*")
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One usable answer: its score (None for "not assessed") and the option it chose, where the item has options."""
+    """One usable answer: its score (None for "not assessed") and the option it chose, where the item has options.
+
+    `by`: what it was read by, where its code is none of the item's.
+    """
 
     score: Number | None
     option: Option | None
+    by: str | None = None
 
 
 @dataclass(slots=True)
@@ -130,7 +134,7 @@ def _take_numbered(scale: Scale, numbered: list[tuple[Item, Json]], found: dict[
 def _settle(scale: Scale, item: Item, raw: list[Json], answers: Answers) -> None:
     """One answer out of what was given for an item. Of two that differ the less favourable counts, whatever their order."""
     if len(raw) == 1 and isinstance(raw[0], dict) and (only := _given(item, raw[0])) is not None:
-        answers.given[item.id] = only
+        _take(item, only, answers)
         return
     tried = [_given(item, each) for each in raw if isinstance(each, dict) and any(key.startswith("value") for key in each)]
     read_ = [given for given in tried if given is not None]
@@ -141,14 +145,21 @@ def _settle(scale: Scale, item: Item, raw: list[Json], answers: Answers) -> None
         answers.notes.append(f"Item {item.id}: an answer is not in the list of this scale and was not used.")
     if not usable:
         if read_:
-            answers.given[item.id] = read_[0]
+            _take(item, read_[0], answers)
         return
     worst = (min if scale.higher_is_better else max)(usable, key=lambda given: given.score or 0)
-    answers.given[item.id] = worst
+    _take(item, worst, answers)
     if len(usable) > 1:
         same = all(given.score == worst.score for given in usable)
         rule = "the same each time, counted once" if same else "with different scores; the less favourable one counts"
         answers.notes.append(f"Item {item.id}: answered {len(usable)} times, {rule}.")
+
+
+def _take(item: Item, given: Given, answers: Answers) -> None:
+    """The answer that counts; what had to be decided to read it is noted."""
+    answers.given[item.id] = given
+    if given.by is not None:
+        answers.notes.append(f"Item {item.id}: the answer's code is not in the list of this scale; it was read by its {given.by}.")
 
 
 def _given(item: Item, answer: Json) -> Given | None:
@@ -167,8 +178,12 @@ def _coded(item: Item, coding: Json) -> Given | None:
         return Given(option.score, option)
     weight = _weight(coding)
     if weight is not None:
-        return _numeric(item, weight, None)
-    return _numeric(item, None, coding.get("display"))
+        return _read_by(_numeric(item, weight, None), "stated score")
+    return _read_by(_numeric(item, None, coding.get("display")), "words")
+
+
+def _read_by(given: Given | None, what: str) -> Given | None:
+    return None if given is None else Given(given.score, given.option, what)
 
 
 def _weight(coding: Json) -> Number | None:

@@ -11,6 +11,7 @@ from service.fhir.call import Call
 from service.fhir.intake import parsed
 from service.house import House
 from service.search.query import pairs
+from service.security.reach import Reach
 from service.workflows import people
 from service.workflows.writes import DERIVED_TAG
 
@@ -25,14 +26,14 @@ async def validate(call: Call) -> Answer:
     id_ = call.parts[1] if len(call.parts) == 3 else None
     call.house.types.check(kind, "read")
     resource, mode, profile = await _asked(call, kind, id_)
-    _authorise(call, mode, id_)
+    reach = _authorise(call, mode, id_)
     issues: list[Issue] = []
     if mode == "delete":
-        issues += await _deletion(call.house, f"{kind}/{id_}")
+        issues += await _deletion(call.house, reach, f"{kind}/{id_}")
     elif resource is None:
         raise Refusal(Kind.INVALID, "A resource to validate is needed", "Parameters.parameter", code="required")
     else:
-        issues += await _written(call, kind, id_, mode, resource)
+        issues += await _written(call, reach, id_, mode, resource)
     issues += _profiles(kind, resource, profile)
     await call.house.audit.seen(call, "operation", kind, f"{kind}/{id_}" if id_ else None, None)
     return Answer(200, outcome_bytes(*issues), [FHIR_JSON])
@@ -49,7 +50,7 @@ async def _asked(call: Call, kind: str, id_: str | None) -> tuple[Json | None, s
         resource = parsed(body)
         if resource.get("resourceType") == "Parameters":
             listed = [each for each in resource.get("parameter") or () if isinstance(each, dict)]
-            named = {each.get("name"): each for each in listed}
+            named = {str(each.get("name")): each for each in listed}
             mode = named.get("mode", {}).get("valueCode", mode)
             profile = named.get("profile", {}).get("valueUri", named.get("profile", {}).get("valueCanonical", profile))
             found = named.get("resource", {}).get("resource")
@@ -72,15 +73,22 @@ async def _stored(call: Call, kind: str, id_: str) -> Json:
     return found
 
 
-def _authorise(call: Call, mode: str | None, id_: str | None) -> None:
-    """The right that the write would need."""
-    if call.method != "GET":
-        call.house.gate.authorise(call.principal, {"delete": "delete", "update": "update"}.get(mode or "", "update" if id_ else "create"), call.parts[0])
+def _authorise(call: Call, mode: str | None, id_: str | None) -> Reach:
+    """The right that the write would need, and how far it goes."""
+    wanted = {"delete": "delete", "update": "update"}.get(mode or "", "update" if id_ else "create")
+    return call.house.gate.authorise(call.principal, "read" if call.method == "GET" else wanted, call.parts[0])
 
 
-async def _deletion(house: House, ref: str) -> list[Issue]:
-    """Whether a deletion would be accepted."""
+async def _deletion(house: House, reach: Reach, ref: str) -> list[Issue]:
+    """Whether a deletion would be accepted. Errors: 403 for a person whom the token does not speak for."""
+    kind, id_ = ref.split("/", 1)
+    try:
+        house.types.check(kind, "delete", id_)
+    except Refusal as refusal:
+        return [Issue("error", issue.code, issue.text, kind) for issue in refusal.issues]
     stored = await house.store.read(ref)
+    if not reach.covers(None) and (stored is None or not reach.covers(stored.person)):
+        raise Refusal(Kind.FORBIDDEN, "This token speaks for one person only")
     if stored is None or stored.deleted:
         return [Issue("warning", "not-found", "Nothing stands here; a deletion would change nothing.")]
     if ref in house.types.reserved:
@@ -90,8 +98,9 @@ async def _deletion(house: House, ref: str) -> list[Issue]:
     return []
 
 
-async def _written(call: Call, kind: str, id_: str | None, mode: str | None, resource: Json) -> list[Issue]:
-    """What a create or update would say, and what only validation says."""
+async def _written(call: Call, reach: Reach, id_: str | None, mode: str | None, resource: Json) -> list[Issue]:
+    """What a create or update would say, and what only validation says. Errors: 403 for a person whom the token does not speak for."""
+    kind = call.parts[0]
     if resource.get("resourceType") != kind:
         return [Issue("error", "invalid", "The resourceType is not the type of the address.", "resourceType")]
     issues = list(call.house.validator.validate(resource))
@@ -100,9 +109,14 @@ async def _written(call: Call, kind: str, id_: str | None, mode: str | None, res
     if any(issue.severity in ("error", "fatal") for issue in issues):
         return issues
     try:
-        await people.resolve(call.house, kind, resource, frozenset(), call.house.store.read)
+        person = await people.resolve(call.house, kind, resource, frozenset(), call.house.store.read)
     except Refusal as refusal:
+        if not reach.covers(None):
+            raise Refusal(Kind.FORBIDDEN, "This token speaks for one person only") from None
         issues += refusal.issues
+        person = None
+    if call.method != "GET" and not reach.covers(f"Patient/{id_}" if kind == "Patient" and id_ else person):
+        raise Refusal(Kind.FORBIDDEN, "This token speaks for one person only")
     if kind == "QuestionnaireResponse":
         issues += await _against_questionnaire(call.house, resource)
     return issues

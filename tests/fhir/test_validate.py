@@ -71,7 +71,12 @@ async def test_a_subject_that_leads_nowhere_and_profiles(client: httpx.AsyncClie
     assert await issues(client, "Patient/$validate", parameters(patient(), profile="http://example.org/profile")) == [("error", "not-supported", "profile")]
 
 
+async def test_append_only_types_are_not_deleted(client: httpx.AsyncClient) -> None:
+    assert await issues(client, "Provenance/x/$validate", parameters(mode="delete")) == [("error", "not-supported", "Provenance")]
+
+
 @pytest.mark.parametrize(("url", "body", "status"), [
+    ("Patient/$validate", '{"resourceType": "Parameters", "parameter": [{"name": ["mode"]}, {"name": {}}]}', 400),
     ("Patient/$validate", "{", 400), ("Patient/$validate", parameters(mode="grow"), 400), ("Patient/$validate", parameters(), 400),
     ("Patient/$validate", parameters(mode="delete"), 400), ("Medicine/$validate", "{}", 404),
 ])  # fmt: skip

@@ -44,6 +44,16 @@ def test_each_form_of_an_answer_scores_two(answer: dict[str, Any]) -> None:
     assert gad(answer).totals[0].value == 2
 
 
+@pytest.mark.parametrize(("answer", "by"), [(TWO[3], "stated score"), (TWO[4], "stated score"), (TWO[5], "words")])
+def test_a_code_that_is_not_in_the_list_is_noted_where_the_answer_could_be_read(answer: dict[str, Any], by: str) -> None:
+    assert gad(answer).notes == (f"Item 2: the answer's code is not in the list of this scale; it was read by its {by}.",)
+
+
+@pytest.mark.parametrize("answer", [TWO[0], TWO[1], TWO[2], *TWO[6:]], ids=str)
+def test_an_answer_that_needs_no_decision_is_not_noted(answer: dict[str, Any]) -> None:
+    assert gad(answer).notes == ()
+
+
 UNUSABLE = [
     coding("LA0000-0"),
     coding("LA6570-1", "urn:other"),

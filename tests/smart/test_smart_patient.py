@@ -406,3 +406,15 @@ async def test_a_token_of_another_issuer_for_the_same_person(smart: Smart) -> No
     second = bearer(issued("patient/*.rs", OTHER_KEY, iss=OTHER_ISS, aud=AUD, patient=theirs))
     for who in (first, second):
         assert (await smart.send("GET", f"Patient/{made['id']}", who)).status_code == 200
+
+
+async def test_validation_tells_nothing_of_other_people(smart: Smart) -> None:
+    """Whether another person is known here is not told by $validate either: what is refused is the same for all that are not the token's."""
+    own, other, who = await pair(smart)
+    assert (await smart.send("POST", "Observation/$validate", who, observation(own.ref))).status_code == 200
+    for ref in (other.ref, "Patient/nobody-here"):
+        refused = await smart.send("POST", "Observation/$validate", who, observation(ref))
+        assert (refused.status_code, refused.json()["issue"][0]["diagnostics"]) == (403, FORBIDDEN)
+    for ref in (other.record["Observation"], "Observation/nothing-here"):
+        refused = await smart.send("POST", f"{ref}/$validate", who, {"resourceType": "Parameters", "parameter": [{"name": "mode", "valueCode": "delete"}]})
+        assert (refused.status_code, refused.json()["issue"][0]["diagnostics"]) == (403, FORBIDDEN)
