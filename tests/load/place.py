@@ -26,7 +26,7 @@ from tests.conftest import FHIR, SECRET
 Json = dict[str, Any]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Place:
     """`house` and `client` speak to the same database, behind `url`."""
 
