@@ -184,16 +184,20 @@ async def test_a_subject_is_found_in_every_form(client: httpx.AsyncClient) -> No
         {"reference": "Patient/nobody"},
         {"reference": "https://elsewhere.example/fhir/Patient/1"},
         {"identifier": {"system": SYSTEM, "value": "nobody"}},
-        {"reference": "#p"},
     ],
 )
 async def test_a_subject_that_leads_nowhere_is_refused(client: httpx.AsyncClient, subject: dict[str, object]) -> None:
-    body = observation("Patient/x", subject=subject)
-    if subject == {"reference": "#p"}:
-        body["contained"] = [{"resourceType": "Patient", "id": "p"}]
-    refused = await client.post("Observation", content=json.dumps(body))
+    refused = await client.post("Observation", content=json.dumps(observation("Patient/x", subject=subject)))
     assert refused.status_code == 422
     assert issue(refused)["expression"][0].startswith("Observation.subject")
+
+
+async def test_a_contained_subject_is_somebody_without_a_record(client: httpx.AsyncClient) -> None:
+    """HL7's own Apgar examples speak of a contained newborn: kept as it is, found by its code, judged for nobody."""
+    body = observation("Patient/x", code=f"c{uuid4().hex}", subject={"reference": "#p"}, contained=[{"resourceType": "Patient", "id": "p"}])
+    made = await stored(client, body)
+    assert made["subject"] == {"reference": "#p"}
+    assert (await client.get(f"Observation?code={body['code']['coding'][0]['code']}")).json()["total"] == 1
 
 
 async def test_every_access_is_audited(client: httpx.AsyncClient) -> None:
