@@ -9,6 +9,7 @@ from service.errors import Kind, Refusal
 from service.fhir.answer import FHIR_JSON, Answer, outcome_bytes
 from service.fhir.call import Call
 from service.fhir.intake import parsed
+from service.fhir.read import standing
 from service.house import House
 from service.search.query import pairs
 from service.security.reach import Reach
@@ -64,12 +65,7 @@ async def _asked(call: Call, kind: str, id_: str | None) -> tuple[Json | None, s
 
 async def _stored(call: Call, kind: str, id_: str) -> Json:
     reach = call.house.gate.authorise(call.principal, "read", kind)
-    stored = await call.house.read(kind, id_)
-    if stored is None or not reach.covers(stored.person):
-        raise Refusal(Kind.NOT_FOUND, "No such resource")
-    if stored.deleted:
-        raise Refusal(Kind.GONE, "This resource was deleted")
-    found: Json = orjson.loads(stored.body)
+    found: Json = orjson.loads((await standing(call, f"{kind}/{id_}", reach)).body)
     return found
 
 
