@@ -123,9 +123,9 @@ class Searcher:
         except Refusal as refusal:
             raise Refusal(Kind.PRECONDITION, issues=refusal.issues) from None
         if any(each.known.type == "token" and each.modifier in ("above", "below") for each in query.deep()):
-            raise Refusal(Kind.PRECONDITION, "A condition does not ask what is above or below a code", "If-None-Exist", code="not-supported")
+            raise Refusal(Kind.PRECONDITION, "A condition does not ask what is above or below a code", code="not-supported")
         if not query.criteria or query.sort or query.includes or query.cursor:
-            raise Refusal(Kind.PRECONDITION, "The criteria of a conditional request must be search parameters", "If-None-Exist", code="invalid")
+            raise Refusal(Kind.PRECONDITION, "The criteria of a conditional request must be search parameters", code="invalid")
         lock = kind + "?" + "&".join(sorted(f"{item.name}:{item.modifier or ''}={','.join(sorted(item.values))}" for item in query.criteria))
         statement = self._plan(query, person, limit, None).refs()
         return Condition(statement.sql, statement.params, lock)
