@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from service.access import Access
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class House:
-    """One process's service."""
+    """One process's service. It has no repr of its content: that is megabytes, and holds settings."""
 
     settings: Settings
     knowledge: Knowledge

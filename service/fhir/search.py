@@ -144,6 +144,8 @@ async def _page(call: Call, query: Query, person: str | None) -> list[Any]:
             for row in rows:
                 found.setdefault(row[0], row)
             if len(rows) < limit:
+                if statement.is_whole:
+                    return list(found.values())
                 break
             place = searcher.place(query, rows[-1])
     return list(found.values())[:limit]

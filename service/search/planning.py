@@ -30,10 +30,11 @@ RARE = {Weight.ORDERED: 300, Weight.RANGE: 300, Weight.FAR: 100}
 
 
 class Statement(NamedTuple):
-    """SQL with its parameters."""
+    """SQL with its parameters. `is_whole`: nothing comes after its rows in a statement of its own."""
 
     sql: str
     params: tuple[Any, ...]
+    is_whole: bool = True
 
 
 class Condition(NamedTuple):
@@ -314,7 +315,7 @@ class _Plan:
         page = f"ORDER BY {keys}1 LIMIT {self.limit}"
         # each part ends by itself: PostgreSQL would rather collect them all and sort
         united = " UNION ALL ".join(f"SELECT * FROM ({part} {page}) p" for part in parts) + f" {page}" if len(parts) > 1 else f"{parts[0]} {page}"
-        return Statement(self._with() + united, tuple(self.bind.values))
+        return Statement(self._with() + united, tuple(self.bind.values), not (self.keys and self.may_miss))
 
 
 def _units(criterion: Criterion) -> Iterator[str]:

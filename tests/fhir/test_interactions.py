@@ -212,3 +212,16 @@ async def test_every_access_is_audited(client: httpx.AsyncClient) -> None:
     assert one["resourceType"] == "AuditEvent"
     refused = (await client.get("AuditEvent?outcome=4&_count=5")).json()
     assert refused["entry"]
+
+
+GETS = ("metadata", "Patient", "{p}", "{p}/_history", "{p}/_history/1", "Patient/_history", "_history?_count=1", "{p}/$meta", "{p}/$everything", "{p}/*",
+        "{p}/Observation", "Observation/$lastn?patient={p}", "{p}/$validate", "{p}/$baseline?measure=phq-9", "?_type=Patient&_count=1")  # fmt: skip
+
+
+@pytest.mark.parametrize("url", GETS)
+async def test_head_is_get_without_a_body(client: httpx.AsyncClient, url: str) -> None:
+    """RFC 9110, 9.3.2."""
+    address = url.format(p=await new_person(client))
+    got, head = await client.get(address), await client.head(address)
+    assert (got.status_code, head.status_code, head.content) == (200, 200, b"")
+    assert head.headers["content-type"] == got.headers["content-type"]
