@@ -116,12 +116,12 @@ async def page(call: Call, walk: Walk, beside: Beside | None = None) -> bytes:
     house, whole = call.house, walk.whole
     for query in walk.queries:
         await house.searcher.prepare(house.store, query)
-    links = [("self", _link(call, walk))]
+    links = [("self", searchset.link(house.base, walk.path, walk.used))]
     if whole.only_count:
         return searchset.bundle("searchset", links, _outcomes(walk), await _total(call, walk))
     matches, following = await _rows(call, walk, whole)
     if following is not None:
-        links.append(("next", _link(call, walk, house.searcher.cursors.sign(whole, following))))
+        links.append(("next", searchset.link(house.base, walk.path, walk.used, house.searcher.cursors.sign(whole, following))))
     is_complete = following is None and whole.cursor is None
     total = len(matches) if is_complete else await _total(call, walk) if whole.total != "none" else None
     found = [searchset.search_entry(house.base, stored) for stored in matches]
@@ -176,10 +176,3 @@ async def _included(call: Call, walk: Walk, matches: Sequence[Stored]) -> list[S
 def _outcomes(walk: Walk) -> list[bytes]:
     issues = [issue for refusal in walk.ignored for issue in refusal.issues]
     return [searchset.outcome_entry(issues)] if issues else []
-
-
-def _link(call: Call, walk: Walk, cursor: str | None = None) -> str:
-    asked = [*walk.used, *([("_cursor", cursor)] if cursor else [])]
-    text = "&".join(f"{quote(name, safe=':-_.')}={quote(value, safe=':-_.,|/$')}" for name, value in asked)
-    address = f"{call.house.base}/{walk.path}" if walk.path else call.house.base
-    return address + (f"?{text}" if text else "")

@@ -12,6 +12,7 @@ from service.fhir.answer import FHIR_JSON, Answer
 from service.fhir.call import Call
 from service.fhir.intake import intake
 from service.fhir.parameters import parameters_of
+from service.fhir.read import standing
 from service.store.unit import Stored
 from service.workflows.change import Change, Requester
 from service.workflows.conditions import ATTEMPTS
@@ -26,11 +27,7 @@ async def meta(call: Call) -> Answer:
         return await _of_many(call)
     kind, id_ = call.parts[:2]
     reach = call.house.gate.authorise(call.principal, "read", kind)
-    stored = await call.house.read(kind, id_)
-    if stored is None or not reach.covers(stored.person):
-        raise Refusal(Kind.NOT_FOUND, "No such resource")
-    if stored.deleted:
-        raise Refusal(Kind.GONE, "This resource was deleted")
+    stored = await standing(call, f"{kind}/{id_}", reach)
     await call.house.audit.seen(call, "operation", kind, stored.ref, stored.person)
     return _answer(orjson.loads(stored.body).get("meta", {}))
 
@@ -84,14 +81,14 @@ async def meta_delete(call: Call) -> Answer:
     return await _changed(call, _removed)
 
 
-def _added(standing: list[Any], given: Iterable[Any]) -> list[Any]:
-    keys = {_key(each) for each in standing}
-    return [*standing, *(each for each in given if _key(each) not in keys)]
+def _added(there: list[Any], given: Iterable[Any]) -> list[Any]:
+    keys = {_key(each) for each in there}
+    return [*there, *(each for each in given if _key(each) not in keys)]
 
 
-def _removed(standing: list[Any], given: Iterable[Any]) -> list[Any]:
+def _removed(there: list[Any], given: Iterable[Any]) -> list[Any]:
     keys = {_key(each) for each in given}
-    return [each for each in standing if _key(each) not in keys]
+    return [each for each in there if _key(each) not in keys]
 
 
 async def _changed(call: Call, change: Any) -> Answer:
@@ -101,17 +98,13 @@ async def _changed(call: Call, change: Any) -> Answer:
     house.types.check(kind, "update", id_)
     given = _given(await call.fhir_body())
     for _ in range(ATTEMPTS):
-        current = await house.store.read(f"{kind}/{id_}")
-        if current is None or not reach.covers(current.person):
-            raise Refusal(Kind.NOT_FOUND, "No such resource")
-        if current.deleted:
-            raise Refusal(Kind.GONE, "This resource was deleted")
+        current = await standing(call, f"{kind}/{id_}", reach)
         resource = exact_json.loads(current.body)
-        standing = resource.get("meta", {})
-        wanted = {name: change(standing.get(name, []), given.get(name, ())) for name in _LISTS}
-        if all(wanted[name] == standing.get(name, []) for name in _LISTS):
-            return _answer(standing)
-        resource["meta"] = {key: value for key, value in standing.items() if key not in _LISTS} | {name: each for name, each in wanted.items() if each}
+        told = resource.get("meta", {})
+        wanted = {name: change(told.get(name, []), given.get(name, ())) for name in _LISTS}
+        if all(wanted[name] == told.get(name, []) for name in _LISTS):
+            return _answer(told)
+        resource["meta"] = {key: value for key, value in told.items() if key not in _LISTS} | {name: each for name, each in wanted.items() if each}
         body = exact_json.dumps(resource)
         made = Change("update", kind, id_, intake(house, kind, body, id_), body, expected=current.version)
         try:

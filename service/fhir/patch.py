@@ -9,6 +9,7 @@ from service.fhir import answer
 from service.fhir.answer import Answer
 from service.fhir.call import Call
 from service.fhir.intake import intake, parsed
+from service.fhir.read import standing
 from service.fhir.update import expected
 from service.house import House
 from service.store.unit import ANY, Guard, Stored
@@ -59,11 +60,7 @@ async def _patched(call: Call, ref: str, document: bytes, guard: Guard | None) -
     reach = house.gate.authorise(call.principal, "patch", kind)
     version = expected(call.headers.get(b"if-match"))
     for _ in range(ATTEMPTS):
-        current = await house.store.read(ref)
-        if current is None or not reach.covers(current.person):
-            raise Refusal(Kind.NOT_FOUND, "No such resource")
-        if current.deleted:
-            raise Refusal(Kind.GONE, "This resource was deleted")
+        current = await standing(call, ref, reach)
         change = change_of(house, current, document, call.content_type())
         change.expected, change.guard = current.version if version == ANY else version, guard
         try:

@@ -7,6 +7,7 @@ from service.fhir import answer
 from service.fhir.answer import Answer
 from service.fhir.call import Call
 from service.fhir.shaping import check_elements
+from service.security.reach import Reach
 from service.store.unit import Stored
 
 
@@ -25,6 +26,17 @@ async def read(call: Call) -> Answer:
     if stored.deleted:
         raise Refusal(Kind.GONE, "This resource was deleted", headers=((b"etag", b'W/"%d"' % stored.version),))
     return unchanged(call, stored) or answer.resource(stored)
+
+
+async def standing(call: Call, ref: str, reach: Reach) -> Stored:
+    """The current version of what an operation or a patch is about. Errors: 404 unknown or out of reach, 410 deleted."""
+    kind, id_ = ref.split("/")
+    stored = await call.house.read(kind, id_)
+    if stored is None or not reach.covers(stored.person):
+        raise Refusal(Kind.NOT_FOUND, "No such resource")
+    if stored.deleted:
+        raise Refusal(Kind.GONE, "This resource was deleted")
+    return stored
 
 
 def check_read(call: Call, kind: str) -> None:

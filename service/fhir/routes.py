@@ -41,17 +41,12 @@ class Route(NamedTuple):
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "T/I", "read", read.read),
-    Route("HEAD", "T/I", "read", read.read),
     Route("POST", "T", "create", create.create),
     Route("GET", "T", "search-type", search.search),
-    Route("HEAD", "T", "search-type", search.search),
     Route("POST", "T/_search", "search-type", search.search_by_post),
     Route("GET", "Patient/I/T", "search-type", search.search_compartment),
-    Route("HEAD", "Patient/I/T", "search-type", search.search_compartment),
     Route("GET", "Patient/I/*", "search-system", across.search_compartment_whole),
-    Route("HEAD", "Patient/I/*", "search-system", across.search_compartment_whole),
     Route("GET", "", "search-system", across.search_system),
-    Route("HEAD", "", "search-system", across.search_system),
     Route("POST", "_search", "search-system", across.search_system_by_post),
     Route("PUT", "T/I", "update", update.update),
     Route("PUT", "T", "update", update.conditional_update),
@@ -60,24 +55,17 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", "T/I", "delete", delete.delete),
     Route("DELETE", "T", "delete", delete.conditional_delete),
     Route("GET", "T/I/_history", "history-instance", history.history),
-    Route("HEAD", "T/I/_history", "history-instance", history.history),
     Route("GET", "T/_history", "history-type", history.history_type),
-    Route("HEAD", "T/_history", "history-type", history.history_type),
     Route("GET", "_history", "history-system", history.history_system),
-    Route("HEAD", "_history", "history-system", history.history_system),
     Route("GET", "T/I/_history/V", "vread", vread.vread),
-    Route("HEAD", "T/I/_history/V", "vread", vread.vread),
     Route("POST", "", "transaction", batch.batch),
     Route("GET", "metadata", "capabilities", capabilities.capabilities),
-    Route("HEAD", "metadata", "capabilities", capabilities.capabilities),
     Route("POST", "CarePlan/I/$review", "operation", review.review),
     Route("GET", "Patient/I/$everything", "operation", everything.everything),
-    Route("HEAD", "Patient/I/$everything", "operation", everything.everything),
     Route("POST", "Patient/I/$everything", "operation", everything.everything),
     Route("GET", "Patient/$everything", "operation", everything.everything),
     Route("POST", "Patient/$everything", "operation", everything.everything),
     Route("GET", "Observation/$lastn", "operation", lastn.lastn),
-    Route("HEAD", "Observation/$lastn", "operation", lastn.lastn),
     Route("POST", "Observation/$lastn", "operation", lastn.lastn),
     Route("POST", "T/$validate", "operation", validate.validate),
     Route("POST", "T/I/$validate", "operation", validate.validate),
@@ -88,7 +76,6 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "T/I/$meta-add", "operation", meta.meta_add),
     Route("POST", "T/I/$meta-delete", "operation", meta.meta_delete),
     Route("GET", "Patient/I/$baseline", "operation", baseline.baseline, draws=True),
-    Route("HEAD", "Patient/I/$baseline", "operation", baseline.baseline, draws=True),
 )
 _OPEN = {"metadata"}
 """Answered without a token (http.html: capabilities; SMART)."""
@@ -114,7 +101,8 @@ def _fits(pattern: tuple[str, ...], parts: list[str]) -> bool:
 
 
 def find(method: str, parts: list[str]) -> Route:
-    """The route of a request. Errors: 404 for a path that is none, 405 for a method it does not take."""
+    """The route of a request; HEAD goes where GET goes. Errors: 404 for a path that is none, 405 for a method it does not take."""
+    method = "GET" if method == "HEAD" else method
     for pattern, route in _TABLE.get((method, len(parts)), ()):
         if _fits(pattern, parts):
             return route

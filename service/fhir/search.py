@@ -2,7 +2,6 @@
 
 from functools import cache, partial
 from typing import Any
-from urllib.parse import quote
 
 from service.definitions import read_definition
 from service.errors import Kind, Refusal
@@ -119,13 +118,14 @@ async def found(call: Call, query: Query, reach: Reach) -> bytes:
     """The searchset Bundle of a query."""
     house = call.house
     person = reach.only
+    links = [("self", searchset.link(house.base, query.path, query.used))]
     if query.only_count:
-        return searchset.bundle("searchset", [("self", _link(house.base, query))], _ignored(query), await house.totals.of(query, person))
+        return searchset.bundle("searchset", links, _ignored(query), await house.totals.of(query, person))
     rows = await _page(call, query, person)
     page = [stored_row(row) for row in rows[: query.count]]
-    links = [("self", _link(house.base, query))]
     if len(rows) > query.count:
-        links.append(("next", _link(house.base, query, house.searcher.cursors.sign(query, house.searcher.place(query, rows[query.count - 1])))))
+        following = house.searcher.cursors.sign(query, house.searcher.place(query, rows[query.count - 1]))
+        links.append(("next", searchset.link(house.base, query.path, query.used, following)))
     complete = len(rows) <= query.count and query.cursor is None
     total = len(page) if complete else await house.totals.of(query, person) if query.total != "none" else None
     entries = [searchset.search_entry(house.base, stored) for stored in page]
@@ -144,6 +144,8 @@ async def _page(call: Call, query: Query, person: str | None) -> list[Any]:
             for row in rows:
                 found.setdefault(row[0], row)
             if len(rows) < limit:
+                if statement.is_whole:
+                    return list(found.values())
                 break
             place = searcher.place(query, rows[-1])
     return list(found.values())[:limit]
@@ -152,10 +154,3 @@ async def _page(call: Call, query: Query, person: str | None) -> list[Any]:
 def _ignored(query: Query) -> list[bytes]:
     issues = [issue for refusal in query.ignored for issue in refusal.issues]
     return [searchset.outcome_entry(issues)] if issues else []
-
-
-def _link(base: str, query: Query, cursor: str | None = None) -> str:
-    """What was used, so that asking it again finds the same (search.html#conformance)."""
-    pairs = [*query.used, *([("_cursor", cursor)] if cursor else [])]
-    text = "&".join(f"{quote(name, safe=':-_.')}={quote(value, safe=':-_.,|/$')}" for name, value in pairs)
-    return f"{base}/{query.path}" + (f"?{text}" if text else "")

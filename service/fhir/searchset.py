@@ -1,6 +1,7 @@
 """Bundles that answer: searchset, history, batch-response. Stored bytes go in as they are, so decimals keep their text."""
 
 from collections.abc import Iterable, Sequence
+from urllib.parse import quote
 
 import orjson
 
@@ -17,6 +18,13 @@ def bundle(kind: str, links: Sequence[tuple[str, str]], entries: Iterable[bytes]
         head += b',"link":' + orjson.dumps([{"relation": relation, "url": url} for relation, url in links])
     inner = b",".join(entries)
     return head + (b',"entry":[' + inner + b"]}" if inner else b"}")
+
+
+def link(base: str, path: str, used: Sequence[tuple[str, str]], cursor: str | None = None) -> str:
+    """What was used, so that asking it again finds the same (search.html#conformance); with a cursor the page after it."""
+    asked = [*used, *([("_cursor", cursor)] if cursor else [])]
+    text = "&".join(f"{quote(name, safe=':-_.')}={quote(value, safe=':-_.,|/$')}" for name, value in asked)
+    return (f"{base}/{path}" if path else base) + (f"?{text}" if text else "")
 
 
 def search_entry(base: str, stored: Stored, mode: bytes = b"match", body: bytes | None = None) -> bytes:

@@ -9,6 +9,7 @@ from service.errors import Kind, Refusal
 from service.fhir.answer import FHIR_JSON, Answer, outcome_bytes
 from service.fhir.call import Call
 from service.fhir.intake import parsed
+from service.fhir.read import standing
 from service.house import House
 from service.search.query import pairs
 from service.security.reach import Reach
@@ -44,7 +45,7 @@ async def _asked(call: Call, kind: str, id_: str | None) -> tuple[Json | None, s
     asked = dict(pairs(call.query))
     mode, profile, resource = asked.get("mode"), asked.get("profile"), None
     body = await call.fhir_body() if call.method == "POST" and (call.headers.get(b"content-length") != b"0") else b""
-    if call.method == "GET":
+    if call.method in ("GET", "HEAD"):
         resource = await _stored(call, kind, str(id_))
     elif body:
         resource = parsed(body)
@@ -64,19 +65,14 @@ async def _asked(call: Call, kind: str, id_: str | None) -> tuple[Json | None, s
 
 async def _stored(call: Call, kind: str, id_: str) -> Json:
     reach = call.house.gate.authorise(call.principal, "read", kind)
-    stored = await call.house.read(kind, id_)
-    if stored is None or not reach.covers(stored.person):
-        raise Refusal(Kind.NOT_FOUND, "No such resource")
-    if stored.deleted:
-        raise Refusal(Kind.GONE, "This resource was deleted")
-    found: Json = orjson.loads(stored.body)
+    found: Json = orjson.loads((await standing(call, f"{kind}/{id_}", reach)).body)
     return found
 
 
 def _authorise(call: Call, mode: str | None, id_: str | None) -> Reach:
     """The right that the write would need, and how far it goes."""
     wanted = {"delete": "delete", "update": "update"}.get(mode or "", "update" if id_ else "create")
-    return call.house.gate.authorise(call.principal, "read" if call.method == "GET" else wanted, call.parts[0])
+    return call.house.gate.authorise(call.principal, "read" if call.method in ("GET", "HEAD") else wanted, call.parts[0])
 
 
 async def _deletion(house: House, reach: Reach, ref: str) -> list[Issue]:
@@ -115,7 +111,7 @@ async def _written(call: Call, reach: Reach, id_: str | None, mode: str | None, 
             raise Refusal(Kind.FORBIDDEN, "This token speaks for one person only") from None
         issues += refusal.issues
         person = None
-    if call.method != "GET" and not reach.covers(f"Patient/{id_}" if kind == "Patient" and id_ else person):
+    if call.method not in ("GET", "HEAD") and not reach.covers(f"Patient/{id_}" if kind == "Patient" and id_ else person):
         raise Refusal(Kind.FORBIDDEN, "This token speaks for one person only")
     if kind == "QuestionnaireResponse":
         issues += await _against_questionnaire(call.house, resource)

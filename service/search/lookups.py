@@ -210,7 +210,7 @@ class Reverse:
     weight = Weight.FAR
 
     def __init__(self, kind: str, numbers: Sequence[int], landing: Landing, bind: Binder, fence: str) -> None:
-        self._kind, self._landing, self._fence = kind, landing, fence
+        self._kind, self._landing, self._fence, self._numbers = kind, landing, fence, numbers
         self._i, self._p, self._r = bind.alias(), bind.alias(), bind.alias()
         self._param = param_in(self._i, numbers)
 
@@ -221,7 +221,8 @@ class Reverse:
 
     def drives(self) -> Sequence[Drive]:
         i, p, r = self._i, self._p, self._r
-        led = f"{self._landing.condition(p)} AND {i}.rid = {p}.rid AND {self._param} AND {r}.ref = {i}.target AND {_of_kind(r, self._kind)}"
+        param = param_of(i, self._numbers)
+        led = f"{self._landing.condition(p)} AND {i}.rid = {p}.rid AND {param} AND {r}.ref = {i}.target AND {_of_kind(r, self._kind)}"
         return [
             Drive(f"{drive.table} CROSS JOIN resource {p} CROSS JOIN idx_reference {i} CROSS JOIN resource {r}",
                   f"{drive.where} AND {p}.rid = {drive.rid} AND {led}", f"{r}.rid")

@@ -30,10 +30,11 @@ RARE = {Weight.ORDERED: 300, Weight.RANGE: 300, Weight.FAR: 100}
 
 
 class Statement(NamedTuple):
-    """SQL with its parameters."""
+    """SQL with its parameters. `is_whole`: nothing comes after its rows in a statement of its own."""
 
     sql: str
     params: tuple[Any, ...]
+    is_whole: bool = True
 
 
 class Condition(NamedTuple):
@@ -123,9 +124,9 @@ class Searcher:
         except Refusal as refusal:
             raise Refusal(Kind.PRECONDITION, issues=refusal.issues) from None
         if any(each.known.type == "token" and each.modifier in ("above", "below") for each in query.deep()):
-            raise Refusal(Kind.PRECONDITION, "A condition does not ask what is above or below a code", "If-None-Exist", code="not-supported")
+            raise Refusal(Kind.PRECONDITION, "A condition does not ask what is above or below a code", code="not-supported")
         if not query.criteria or query.sort or query.includes or query.cursor:
-            raise Refusal(Kind.PRECONDITION, "The criteria of a conditional request must be search parameters", "If-None-Exist", code="invalid")
+            raise Refusal(Kind.PRECONDITION, "The criteria of a conditional request must be search parameters", code="invalid")
         lock = kind + "?" + "&".join(sorted(f"{item.name}:{item.modifier or ''}={','.join(sorted(item.values))}" for item in query.criteria))
         statement = self._plan(query, person, limit, None).refs()
         return Condition(statement.sql, statement.params, lock)
@@ -314,7 +315,7 @@ class _Plan:
         page = f"ORDER BY {keys}1 LIMIT {self.limit}"
         # each part ends by itself: PostgreSQL would rather collect them all and sort
         united = " UNION ALL ".join(f"SELECT * FROM ({part} {page}) p" for part in parts) + f" {page}" if len(parts) > 1 else f"{parts[0]} {page}"
-        return Statement(self._with() + united, tuple(self.bind.values))
+        return Statement(self._with() + united, tuple(self.bind.values), not (self.keys and self.may_miss))
 
 
 def _units(criterion: Criterion) -> Iterator[str]:

@@ -210,7 +210,13 @@ class PostgresStore:
         """Store a unit. Errors: Stale, GuardFailed, Unavailable; in each case nothing of the unit stands."""
         if not unit.guards:
             return await self.writer.submit(unit)
-        return await self._guarded(lambda: self._commit_guarded(unit))
+        for pause in (0.0, 0.01, 0.05):
+            await asyncio.sleep(pause)
+            try:
+                return await self._guarded(lambda: self._commit_guarded(unit))
+            except (asyncpg.IntegrityConstraintViolationError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
+                continue  # another process stored the same at the same moment: the guards are asked once more
+        raise Unavailable
 
     async def _guarded(self, work: Callable[[], Awaitable[Result]]) -> Result:
         try:

@@ -184,16 +184,20 @@ async def test_a_subject_is_found_in_every_form(client: httpx.AsyncClient) -> No
         {"reference": "Patient/nobody"},
         {"reference": "https://elsewhere.example/fhir/Patient/1"},
         {"identifier": {"system": SYSTEM, "value": "nobody"}},
-        {"reference": "#p"},
     ],
 )
 async def test_a_subject_that_leads_nowhere_is_refused(client: httpx.AsyncClient, subject: dict[str, object]) -> None:
-    body = observation("Patient/x", subject=subject)
-    if subject == {"reference": "#p"}:
-        body["contained"] = [{"resourceType": "Patient", "id": "p"}]
-    refused = await client.post("Observation", content=json.dumps(body))
+    refused = await client.post("Observation", content=json.dumps(observation("Patient/x", subject=subject)))
     assert refused.status_code == 422
     assert issue(refused)["expression"][0].startswith("Observation.subject")
+
+
+async def test_a_contained_subject_is_somebody_without_a_record(client: httpx.AsyncClient) -> None:
+    """HL7's own Apgar examples speak of a contained newborn: kept as it is, found by its code, judged for nobody."""
+    body = observation("Patient/x", code=f"c{uuid4().hex}", subject={"reference": "#p"}, contained=[{"resourceType": "Patient", "id": "p"}])
+    made = await stored(client, body)
+    assert made["subject"] == {"reference": "#p"}
+    assert (await client.get(f"Observation?code={body['code']['coding'][0]['code']}")).json()["total"] == 1
 
 
 async def test_every_access_is_audited(client: httpx.AsyncClient) -> None:
@@ -208,3 +212,16 @@ async def test_every_access_is_audited(client: httpx.AsyncClient) -> None:
     assert one["resourceType"] == "AuditEvent"
     refused = (await client.get("AuditEvent?outcome=4&_count=5")).json()
     assert refused["entry"]
+
+
+GETS = ("metadata", "Patient", "{p}", "{p}/_history", "{p}/_history/1", "Patient/_history", "_history?_count=1", "{p}/$meta", "{p}/$everything", "{p}/*",
+        "{p}/Observation", "Observation/$lastn?patient={p}", "{p}/$validate", "{p}/$baseline?measure=phq-9", "?_type=Patient&_count=1")  # fmt: skip
+
+
+@pytest.mark.parametrize("url", GETS)
+async def test_head_is_get_without_a_body(client: httpx.AsyncClient, url: str) -> None:
+    """RFC 9110, 9.3.2."""
+    address = url.format(p=await new_person(client))
+    got, head = await client.get(address), await client.head(address)
+    assert (got.status_code, head.status_code, head.content) == (200, 200, b"")
+    assert head.headers["content-type"] == got.headers["content-type"]
