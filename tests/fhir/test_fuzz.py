@@ -22,6 +22,8 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield app
 
 
+BOUNDS = settings(max_examples=6 * min(ROUNDS, 2), deadline=None, phases=(Phase.generate,), suppress_health_check=list(HealthCheck), database=None,
+                  derandomize=True)  # fmt: skip
 OPERATIONS = ("/fhir/Patient", "/fhir/Observation", "/fhir/QuestionnaireResponse", "/fhir/MedicationRequest", "/fhir/CarePlan", "/fhir/_history", "/fhir/$meta")
 
 
@@ -34,7 +36,7 @@ def test_no_answer_is_a_failure_of_ours(application: Any) -> None:
             continue
 
         @given(case=operation.as_strategy())
-        @settings(max_examples=6 * min(ROUNDS, 2), deadline=None, phases=(Phase.generate,), suppress_health_check=list(HealthCheck), database=None, derandomize=True)
+        @settings(BOUNDS)
         def answers(case: Any) -> None:
             answer = case.call()
             assert answer.status_code < 500, (case.method, case.path, answer.text[:300])
