@@ -66,14 +66,20 @@ def _found(mixture: Sequence[Component], target: float, guess: float) -> tuple[f
             break
         y = _along(place, target)
         if off * off * off * off * abs(place[4]) < _NEXT * place[2]:
-            return y, place
+            return _polished(mixture, y, target), place
         score, slope = _slope(mixture, y, target)
         off = target - score
         if abs(off) < _CLOSE:
-            return y + off * (slope + off / 2 * (place[3] + place[4] * (score - place[1]))), place
+            return _polished(mixture, y + off * (slope + off / 2 * (place[3] + place[4] * (score - place[1]))), target), place
         guess = y + off * slope
     y = _bracketed(mixture, target)
     return y, _place(mixture, y, target)
+
+
+def _polished(mixture: Sequence[Component], y: float, target: float) -> float:
+    """One Newton step more: where wide and narrow parts mix, the next term of the series says little of those after it."""
+    score, slope = _slope(mixture, y, target)
+    return y + (target - score) * slope if slope < math.inf else y
 
 
 def _along(place: _Place, target: float) -> float:
