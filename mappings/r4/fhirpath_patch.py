@@ -160,6 +160,8 @@ def _listed(structures: Structures, operation: Operation, tree: Tree, resource: 
     if not element.many or not isinstance(holder.value, dict):
         raise _fails(operation, "its path names no list")
     key, kind = element.keys[0]
+    if "_" + key in holder.value:
+        raise _fails(operation, "values of the list have extensions, whose places would be lost")
     return holder.value.setdefault(key, []), kind
 
 
@@ -187,6 +189,8 @@ def _delete(structures: Structures, operation: Operation, tree: Tree, resource: 
     if spot.holder is None:
         raise _fails(operation, "a patch does not delete the resource")
     del spot.holder[spot.key]
+    if isinstance(spot.holder, dict):
+        spot.holder.pop(f"_{spot.key}", None)
     _prune(resource)
 
 

@@ -52,6 +52,8 @@ def _entry(number: int, entry: Json, body: bytes, base: str) -> Entry:
     request = entry.get("request")
     if not isinstance(request, dict) or not isinstance(request.get("url"), str):
         raise Refusal(Kind.INVALID, "Every entry needs a request with method and url", f"Bundle.entry[{number}].request", code="required")
+    if "resource" in entry and not isinstance(entry["resource"], dict):
+        raise Refusal(Kind.INVALID, "The resource of an entry is an object", f"Bundle.entry[{number}].resource", code="structure")
     method = request.get("method")
     if method not in METHODS:
         raise _refuse(number, "request.method", "This method is not offered in a Bundle")
@@ -122,22 +124,24 @@ def rewrite(entry: Entry, identities: Mapping[bytes, bytes]) -> None:
     if not entry.body:
         return
     entry.body = rewrite_urns(entry.body, identities)
-    for url, ref in identities.items():
-        if not url.startswith(b"urn:"):
-            entry.body = _rewrite_address(entry, url, ref)
+    if any(not url.startswith(b"urn:") for url in identities):
+        entry.body = _rewrite_addresses(entry, identities)
     entry.resource = orjson.loads(entry.body)
 
 
 _ROOT = re.compile(r"(.*/)([A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64})")
+_ADDRESS = re.compile(rb'"(https?://[^"\\\s]+)"')
+_RELATIVE = re.compile(rb'("reference"\s*:\s*)"([A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64})"')
 
 
-def _rewrite_address(entry: Entry, url: bytes, ref: bytes) -> bytes:
-    """An absolute fullUrl, and its relative form where the entry that refers to it has the same root."""
-    body = entry.body.replace(b'"%b"' % url, b'"%b"' % ref)
-    root, own = _ROOT.fullmatch(url.decode()), _ROOT.fullmatch(entry.full_url or "")
-    if root and own and root[1] == own[1] and root[2].encode() != ref:
-        body = re.sub(rb'("reference"\s*:\s*)"%b"' % re.escape(root[2].encode()), rb'\g<1>"%b"' % ref, body)
-    return body
+def _rewrite_addresses(entry: Entry, identities: Mapping[bytes, bytes]) -> bytes:
+    """Absolute fullUrls, and their relative forms where the entry that refers to them has the same root; one pass over the body each."""
+    body = _ADDRESS.sub(lambda match: b'"%b"' % identities.get(match[1], match[1]), entry.body)
+    own = _ROOT.fullmatch(entry.full_url or "")
+    if own is None:
+        return body
+    root = own[1].encode()
+    return _RELATIVE.sub(lambda match: match[1] + b'"%b"' % identities.get(root + match[2], match[2]), body)
 
 
 def patch_of(entry: Entry) -> tuple[str, bytes]:

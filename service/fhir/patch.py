@@ -84,7 +84,10 @@ def change_of(house: House, current: Stored, document: bytes, content_type: str)
     except PatchFails as fails:
         expression = f"Parameters.parameter[{fails.at}]" if content_type != JSON_PATCH else None
         raise Refusal(Kind.UNPROCESSABLE, str(fails), expression, code="processing") from None
-    body = exact_json.dumps(patched)
+    try:
+        body = exact_json.dumps(patched)
+    except TypeError:  # half of a surrogate pair, or nesting without end
+        raise Refusal(Kind.INVALID, "The patch holds what no JSON text can") from None
     if not isinstance(patched, dict) or patched.get("resourceType") != kind or patched.get("id") != id_:
         raise Refusal(Kind.UNPROCESSABLE, "A patch changes neither the type nor the id of a resource", f"{kind}.id", code="business-rule")
     try:
@@ -103,4 +106,7 @@ def _apply(house: House, resource: Any, document: bytes, content_type: str) -> A
         return json_patch.apply(found, resource, house.settings.max_body_mb * 1_048_576)
     if parsed(document).get("resourceType") != "Parameters":
         raise BadPatch("A FHIRPath Patch is a Parameters resource")
-    return fhirpath_patch.apply(house.structures, exact_json.loads(document), resource)
+    try:
+        return fhirpath_patch.apply(house.structures, exact_json.loads(document), resource)
+    except (TypeError, AttributeError, RecursionError):  # parts of other shapes than a FHIRPath Patch has
+        raise BadPatch("The Parameters are not a FHIRPath Patch") from None

@@ -62,5 +62,5 @@ def _seconds(header: bytes) -> float:
     """An HTTP date as seconds since 1970; before all times where it is none: the header is then ignored (RFC 9110, 13.1.3)."""
     try:
         return parsedate_to_datetime(header.decode("latin-1")).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return float("-inf")

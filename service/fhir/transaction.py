@@ -133,9 +133,10 @@ def _refuse_duplicates(intents: dict[int, Intent]) -> None:
     seen: set[str] = set()
     for intent in intents.values():
         for change in intent.changes:
-            if change.ref in seen:
+            wanted = {change.ref, change.guard.lock if change.guard and change.method == "create" else change.ref}
+            if wanted & seen:
                 raise Refusal(Kind.INVALID, "Two entries change the same resource", f"{intent.entry.where}.request.url", code="duplicate")
-            seen.add(change.ref)
+            seen |= wanted
 
 
 async def _fill(call: Call, intent: Intent, identities: dict[bytes, bytes]) -> None:

@@ -73,6 +73,9 @@ REFUSED = [
     (FHIR, fhirpath({"type": "move", "path": "Patient.name", "source": 5, "destination": 0}), 422),
     (FHIR, fhirpath({"type": "replace", "path": "Patient.name +", "value": {"valueString": "X"}}), 400),
     (FHIR, fhirpath({"type": "grow", "path": "Patient"}), 400),
+    (JSON_PATCH, '[{"op": "add", "path": "/language", "value": "\\ud800"}]', 400),
+    (FHIR, json.dumps({"resourceType": "Parameters", "parameter": 5}), 400),
+    (FHIR, json.dumps({"resourceType": "Parameters", "parameter": [{"name": "operation", "part": [{"name": ["type"]}]}]}), 400),
     ({"content-type": "application/xml"}, "<a/>", 415),
 ]
 

@@ -199,5 +199,16 @@ async def test_a_failing_patch_stores_nothing(client: httpx.AsyncClient) -> None
     assert await found(client, f"Patient?identifier={value}") == []
 
 
+async def test_entries_that_would_be_one_resource_or_are_none(client: httpx.AsyncClient) -> None:
+    value = str(uuid4())
+    person = patient(identifier=[{"system": SYSTEM, "value": value}])
+    twice = [entry("POST", "Patient", person, ifNoneExist=f"identifier={SYSTEM}|{value}") for _ in range(2)]
+    refused = await client.post("", content=bundle(*twice))
+    assert (refused.status_code, issue(refused)["code"]) == (400, "duplicate")
+    assert await found(client, f"Patient?identifier={SYSTEM}|{value}") == []
+    broken = json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": [{"resource": "x", "request": {"method": "POST", "url": "Patient"}}]})
+    assert (await client.post("", content=broken)).status_code == 400
+
+
 def _base64(text: str) -> str:
     return b64encode(text.encode()).decode()
