@@ -15,7 +15,7 @@ from mappings.baseline import prior
 from mappings.genes import gene, guidance, inhibitors
 from mappings.knowledge import KnowledgeError, line_of
 from mappings.medicines import drug, interactions
-from mappings.scales import scale, wording
+from mappings.scales import scale, trajectory, wording
 from mappings.suggestions import facts, rule
 from mappings.vocabulary import Json
 
@@ -35,6 +35,7 @@ class Knowledge:
     """All that the pure part is told: loaded once, handed down, never changed."""
 
     scales: Mapping[str, scale.Scale]
+    curves: Mapping[str, trajectory.Curve]
     priors: Mapping[str, prior.Prior]
     priors_by_code: Mapping[tuple[str, str], prior.Prior]
     genes: Mapping[str, gene.Gene]
@@ -137,6 +138,7 @@ def load(site: str | None = None) -> Knowledge:
         return scale.build(data)
 
     scales = {built.id: built for built in reader.folder("mappings.scales", "library", "scales", scale.SCHEMA, worded_scale)}
+    curves = {built.id: built for built in reader.folder("mappings.scales", "curves", "curves", trajectory.SCHEMA, trajectory.build)}
     priors = {built.measure: built for built in reader.folder("mappings.baseline", "priors", "priors", prior.SCHEMA, prior.build)}
     genes = {built.gene: built for built in reader.folder("mappings.genes", "library", "genes", gene.SCHEMA, gene.build)}
     guidances = tuple(reader.folder("mappings.genes", "guidance", "guidance", guidance.SCHEMA, guidance.build))
@@ -150,4 +152,4 @@ def load(site: str | None = None) -> Knowledge:
     if reader.findings or drugs is None or pairs is None or inhibiting is None or catalogue is None:
         raise BrokenKnowledge(reader.findings)
     by_code = {code: built for built in priors.values() for code in built.codes}
-    return Knowledge(scales, priors, by_code, genes, guidances, drugs, pairs, inhibiting, catalogue, rules, profiles, custom, tuple(reader.read))
+    return Knowledge(scales, curves, priors, by_code, genes, guidances, drugs, pairs, inhibiting, catalogue, rules, profiles, custom, tuple(reader.read))

@@ -4,8 +4,8 @@ Methods disagree by nature, so none is left out and none is "the" answer. There 
 Edwards-Nunnally run only on a sample that the caller names. Sources: Jacobson and Truax 1991; Speer 1992; Clark 2018.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from math import sqrt
 from typing import Literal
 
@@ -42,7 +42,12 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class ChangeVerdict:
-    """What one method says. `statistic`: positive is better; in the unit of `threshold` ("points", "percent" or "z")."""
+    """What one method says. `statistic` in the unit of `threshold` ("points", "percent" or "z").
+
+    The two methods with an own sample give theirs as published: later less earlier (or less what was expected), a fall negative, and the
+    sign turned where higher is better. All others give the improvement: positive is better. `figures`: what the verdict rests on beside them,
+    in score points - `sem`, `s_diff` and the cut-off `a` or `c` of Jacobson and Truax; `expected`, `low`, `high` of Edwards and Nunnally.
+    """
 
     method: str
     verdict: State
@@ -50,6 +55,7 @@ class ChangeVerdict:
     threshold: float | None
     unit: str
     reference: str
+    figures: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +95,16 @@ def jacobson_truax(pair: Pair, sample: Sample) -> ChangeVerdict:
     if not 0 <= sample.reliability < 1 or sample.sd <= 0:
         raise ValueError("a reliability lies in [0, 1) and an SD above 0")
     index = pair.better_by / sample.s_diff
-    crossed = _crossed(pair, cutoff(sample, pair.scale.higher_is_better))
+    limit = cutoff(sample, pair.scale.higher_is_better)
+    crossed = _crossed(pair, limit)
     if index >= Z95:
         verdict: State = "recovered" if crossed == 1 else "improved"
     elif index <= -Z95:
         verdict = "harmed" if crossed == -1 else "deteriorated"
     else:
         verdict = "unchanged"
-    return ChangeVerdict("jacobson-truax", verdict, index, Z95, "z", f"{sample.name}: r {sample.reliability}, SD {sample.sd}")
+    figures = {"sem": sample.sem, "s_diff": sample.s_diff} | ({} if limit is None else {f"cutoff_{'a' if sample.functional_mean is None else 'c'}": limit})
+    return ChangeVerdict("jacobson-truax", verdict, -index, Z95, "z", f"{sample.name}: r {sample.reliability}, SD {sample.sd}", figures)
 
 
 def cutoff(sample: Sample, higher_is_better: bool) -> float | None:
@@ -125,7 +133,9 @@ def edwards_nunnally(pair: Pair, sample: Sample) -> ChangeVerdict:
     better_by = (pair.after - true) if pair.scale.higher_is_better else (true - pair.after)
     width = Z95 * sample.sem
     verdict: State = "improved" if better_by > width else "deteriorated" if better_by < -width else "unchanged"
-    return ChangeVerdict("edwards-nunnally", verdict, better_by, width, "points", f"{sample.name}: r {sample.reliability}, SD {sample.sd}, M {sample.mean}")
+    figures = {"expected": true, "low": true - width, "high": true + width}
+    reference = f"{sample.name}: r {sample.reliability}, SD {sample.sd}, M {sample.mean}"
+    return ChangeVerdict("edwards-nunnally", verdict, -better_by, width, "points", reference, figures)
 
 
 def _published(pair: Pair, fact: ChangeFact) -> list[ChangeVerdict]:
@@ -188,24 +198,29 @@ def _verified(scale: Scale, kind: str) -> Number | None:
 
 
 def _talking_therapies(pair: Pair, other: Pair | None) -> Iterator[ChangeVerdict]:
-    """Clark 2018: recovery and reliable change over two scales."""
+    """Clark 2018: recovery and reliable change over two scales. Statistic and threshold are those of the first."""
     pairs = [pair] if other is None else [pair, other]
-    limits = [(_verified(each.scale, "nhs-tt-caseness"), _verified(each.scale, "nhs-tt-reliable")) for each in pairs]
-    if other is None or any(case is None or index is None for case, index in limits):
-        if limits[0] != (None, None):
-            yield from (_of_two(name, None) for name in ("recovery", "reliable-improvement", "reliable-recovery", "reliable-deterioration"))
+    found = [(_verified(each.scale, "nhs-tt-caseness"), _verified(each.scale, "nhs-tt-reliable")) for each in pairs]
+    limits = [(case, index) for case, index in found if case is not None and index is not None]
+    if other is None or len(limits) < 2:
+        if found[0] != (None, None):
+            yield from (_of_two(name, None, pair, limits[:1]) for name in ("recovery", "reliable-improvement", "reliable-recovery", "reliable-deterioration"))
         return
-    case = any(each.before >= (limit[0] or 0) for each, limit in zip(pairs, limits, strict=True))
-    below = all(each.after < (limit[0] or 0) for each, limit in zip(pairs, limits, strict=True))
-    better = [each.better_by >= (limit[1] or 0) for each, limit in zip(pairs, limits, strict=True)]
-    worse = [each.better_by <= -(limit[1] or 0) for each, limit in zip(pairs, limits, strict=True)]
+    case = any(each.before >= limit[0] for each, limit in zip(pairs, limits, strict=True))
+    below = all(each.after < limit[0] for each, limit in zip(pairs, limits, strict=True))
+    better = [each.better_by >= limit[1] for each, limit in zip(pairs, limits, strict=True)]
+    worse = [each.better_by <= -limit[1] for each, limit in zip(pairs, limits, strict=True)]
     improved = any(better) and not any(worse)
-    yield _of_two("recovery", below if case else None)
-    yield _of_two("reliable-improvement", improved)
-    yield _of_two("reliable-recovery", (below and improved) if case else None)
-    yield _of_two("reliable-deterioration", any(worse) and not any(better))
+    yield _of_two("recovery", below if case else None, pair, limits)
+    yield _of_two("reliable-improvement", improved, pair, limits)
+    yield _of_two("reliable-recovery", (below and improved) if case else None, pair, limits)
+    yield _of_two("reliable-deterioration", any(worse) and not any(better), pair, limits)
 
 
-def _of_two(name: str, holds: bool | None) -> ChangeVerdict:
+def _of_two(name: str, holds: bool | None, pair: Pair, limits: list[tuple[Number, Number]]) -> ChangeVerdict:
     verdict: State = "not applicable" if holds is None else "met" if holds else "not met"
-    return ChangeVerdict(f"nhs-tt-{name}", verdict, None, None, "points", "NHS Talking Therapies, two paired scales (CLARK18, NCT)")
+    statistic, threshold = (pair.after, limits[0][0] if limits else None) if name == "recovery" else (pair.better_by, limits[0][1] if limits else None)
+    said = "; ".join(f"case from {case}, reliable from {index} points" for case, index in limits)
+    of_two = f"NHS Talking Therapies, two paired scales (CLARK18, NCT): {said}"
+    reference = of_two if len(limits) > 1 else "NHS Talking Therapies needs the paired scale (CLARK18)"
+    return ChangeVerdict(f"nhs-tt-{name}", verdict, statistic, threshold, "points", reference)
