@@ -1,5 +1,6 @@
 """The code systems and canonical addresses this service speaks in. A code that no source shows is never added here."""
 
+from collections.abc import Callable
 from hashlib import sha1
 from typing import Any, Final
 from uuid import NAMESPACE_URL
@@ -40,9 +41,23 @@ def concept(*codings: Json, text: str | None = None) -> Json:
 _SEED: Final = sha1(NAMESPACE_URL.bytes + f"{CANONICAL}|".encode(), usedforsecurity=False)
 
 
+_VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+
+
 def identity(*parts: str) -> str:
     """A resource id (RFC 4122 v5 UUID) that the same parts always give: derived content keeps its identity on replay."""
-    seed = _SEED.copy()
-    seed.update("|".join(parts).encode())
-    text = seed.hexdigest()
-    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{'89ab'[int(text[16], 16) & 3]}{text[17:20]}-{text[20:32]}"
+    return identities(*parts[:-1])(parts[-1])
+
+
+def identities(*parts: str) -> Callable[[str], str]:
+    """`identity` for many that differ in their last part only."""
+    shared = _SEED.copy()
+    shared.update("".join([f"{part}|" for part in parts]).encode())
+
+    def of(last: str) -> str:
+        seed = shared.copy()
+        seed.update(last.encode())
+        text = seed.hexdigest()
+        return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
+
+    return of

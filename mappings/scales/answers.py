@@ -7,7 +7,7 @@ text of a number, a boolean or a Quantity; items may be nested, repeated, unknow
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from mappings.scales.assembly import ORDINAL, whole
 from mappings.scales.condition import Number
@@ -24,8 +24,7 @@ WEIGHTS = frozenset((
 _NUMERIC = re.compile(r"\s*[+-]?\d{1,9}(\.\d{1,9})?\s*")
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """One usable answer: its score (None for "not assessed") and the option it chose, where the item has options.
 
     `by`: what it was read by, where its code is none of the item's.

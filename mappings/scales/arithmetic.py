@@ -1,8 +1,8 @@
 """The arithmetic of scores over one answer sheet: parts, missing rules, transformations, levels."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import floor
+from typing import NamedTuple
 
 from mappings.scales.assembly import whole
 from mappings.scales.condition import Number
@@ -10,8 +10,7 @@ from mappings.scales.parts import Part, Rule
 from mappings.scales.scale import Scale
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """A score's number, or None; whether missing parts were filled; and, for a number, the items it lacks."""
 
     number: Number | None
@@ -21,7 +20,7 @@ class Value:
 
 class Sheet:
     """Answers on one scale after its skip rules. `answered`: scores as given; `set_aside`: items that a skip rule takes out;
-    `lacking`: items that should have a score and have none."""
+    `lacking`: items that should have a score and have none; `whole`: every item was answered and counts."""
 
     def __init__(self, scale: Scale, answered: Mapping[str, Number]) -> None:
         self._scale, self.answered = scale, answered
@@ -34,7 +33,8 @@ class Sheet:
             if skip.when.holds(answered.get, self._nothing):
                 taken = [name for name in skip.items if skip.always or name not in answered]
                 self._skip(taken, skip.score, skip.reason)
-        self.lacking = frozenset(name for name in scale.by_id if name not in self._scores and name not in self._left_out)
+        self.lacking = frozenset([name for name in scale.by_id if name not in self._scores and name not in self._left_out])
+        self.whole = len(answered) == len(scale.by_id) and not self.set_aside
 
     @staticmethod
     def _nothing(_: str) -> None:

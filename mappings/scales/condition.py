@@ -31,15 +31,24 @@ class Condition:
 
     def holds(self, item: Lookup, score: Lookup) -> bool | None:
         """Whether it holds; None when the missing answers leave it open."""
-        if self.kind == "item" or self.kind == "score":
+        if self.ref:
             value = (item if self.kind == "item" else score)(self.ref)
-            if value is None:
-                return None
-            return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
-        found = [part.holds(item, score) for part in self.parts]
+            return None if value is None else (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
         if self.kind == "not":
-            return None if found[0] is None else not found[0]
-        yes, open_, total = found.count(True), found.count(None), len(found)
+            holds = self.parts[0].holds(item, score)
+            return None if holds is None else not holds
+        yes = open_ = 0
+        for part in self.parts:
+            if part.kind == "item" and part.high is None and part.low is not None:  # what most parts are; not worth a call
+                value = item(part.ref)
+                holds = None if value is None else value >= part.low
+            else:
+                holds = part.holds(item, score)
+            if holds:
+                yes += 1
+            elif holds is None:
+                open_ += 1
+        total = len(self.parts)
         least = total if self.kind == "all" else 1 if self.kind == "any" else self.least
         most = total if self.most is None else self.most
         if yes > most or yes + open_ < least:

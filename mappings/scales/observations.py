@@ -10,7 +10,7 @@ from typing import Protocol
 from mappings.scales.parts import Code, Rule
 from mappings.scales.scale import Scale
 from mappings.scales.scoring import ItemScore, Scored, Total
-from mappings.vocabulary import DATA_ABSENT, LOINC, OBSERVATION_CATEGORY, OURS, UCUM, Json, identity
+from mappings.vocabulary import DATA_ABSENT, LOINC, OBSERVATION_CATEGORY, OURS, UCUM, Json, identities
 
 _SURVEY: list[Json] = [{"coding": [{"system": OBSERVATION_CATEGORY, "code": "survey", "display": "Survey"}]}]
 _PERFORMERS = frozenset(("Practitioner", "PractitionerRole", "Organization", "CareTeam", "Patient", "RelatedPerson"))
@@ -60,7 +60,7 @@ class _Frame:
     """What all Observations of one response share."""
 
     def __init__(self, scale: Scale, response: Json, response_ref: str, person: str, effective: str, issued: str) -> None:
-        self._scale, self._name = scale, ("observation", person, scale.id, effective)
+        self._scale, self._identity = scale, identities("observation", person, scale.id, effective)
         self._response = {"reference": response_ref}
         self._base: Json = {
             "resourceType": "Observation",
@@ -82,7 +82,7 @@ class _Frame:
 
     def _made(self, part: str, code: Json) -> Json:
         made = self._base.copy()
-        made["id"] = identity(*self._name, part)
+        made["id"] = self._identity(part)
         made["code"] = code
         return made
 

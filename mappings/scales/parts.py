@@ -162,7 +162,7 @@ class Screen:
 class Rule:
     """How one score comes about. `kind`: "number" from parts, "boolean" from `holds`, "level" from levels, "profile" (no total).
 
-    A number is multiplied by `multiply` and read in `table` where there is one. `items`: all it can use, in order.
+    A number is multiplied by `multiply` and read in `table` where there is one. `items`: all it can use, in order; `links`: their linkIds.
     `plain`: the items of a score that simply adds them up, else empty.
     """
 
@@ -171,6 +171,7 @@ class Rule:
     kind: Literal["number", "boolean", "level", "profile"]
     codes: tuple[Code, ...]
     items: tuple[str, ...]
+    links: tuple[str, ...]
     parts: tuple[Part, ...]
     plain: tuple[str, ...]
     multiply: Number

@@ -69,9 +69,10 @@ class _Builder:
         multiply = data.get("multiply", 1)
         low, high = self._range(data, path, parts, multiply, table) if parts else (0, max(len(levels) - 1, 1))
         step = 1 if all(isinstance(value, int) for value in (low, high)) else 0.1
+        used = self._used(parts, holds, levels)
         return Rule(
             code=data["id"], title=data["title"], kind=kind, codes=codes(data.get("codes", [])),  # type: ignore[arg-type]
-            items=self._used(parts, holds, levels), parts=parts,
+            items=used, links=tuple(self._items[name].link for name in used), parts=parts,
             plain=_plain(parts), multiply=multiply, table=table, low=low, high=high,
             missing=_missing(data.get("missing"), (*path, "missing"), len(parts)),
             bands=_bands(data.get("bands"), (*path, "bands"), data["id"], low, high, step),

@@ -1,17 +1,17 @@
 """Scoring one response: totals, bands, verdicts, safety findings, and in notes everything that had to be decided."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mappings.scales.answers import Answers, read
 from mappings.scales.arithmetic import Sheet, Value
 from mappings.scales.condition import Number
-from mappings.scales.parts import Band, Cutoff, Item, Level, Option, Rule, SafetyRule
+from mappings.scales.parts import Band, Cutoff, Level, Option, Rule, SafetyRule
 from mappings.scales.scale import Scale
 from mappings.vocabulary import Json
 
 
-@dataclass(frozen=True, slots=True)
-class ItemScore:
+class ItemScore(NamedTuple):
     """One item that was answered: its id and linkId in our Questionnaire, the score that entered the sum (None: "not
     assessed"), and the option chosen where the item has options."""
 
@@ -30,8 +30,7 @@ class Verdict:
     source: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Total:
+class Total(NamedTuple):
     """One score. `value` in the scale's own points; 0 or 1 of a boolean; the place of a level, 0 the lowest; None: cannot be scored.
 
     `used_items`: linkIds of the answered items it rests on; `missing`: ids of those it lacks; `kind` as in parts.Rule.
@@ -74,7 +73,8 @@ class Scored:
 def score(scale: Scale, response: Json, questionnaire: Json | None = None) -> Scored:
     """Score the response on this scale. `questionnaire`: the foreign one that was answered, if known, for its item codes."""
     answers = read(scale, response, questionnaire)
-    items = tuple(_item_score(scale.by_id[name], answers) for name in answers.given)
+    by_id = scale.by_id
+    items = tuple([ItemScore(name, by_id[name].link, given.score, given.option) for name, given in answers.given.items()])
     sheet = Sheet(scale, {name: given.score for name, given in answers.given.items() if given.score is not None})
     totals = tuple(_total(scale, rule, sheet) for rule in scale.rules)
     safety = _safety(scale, sheet)
@@ -82,14 +82,9 @@ def score(scale: Scale, response: Json, questionnaire: Json | None = None) -> Sc
     return Scored(scale.id, totals, items, safety, notes, not totals[0].missing)
 
 
-def _item_score(item: Item, answers: Answers) -> ItemScore:
-    given = answers.given[item.id]
-    return ItemScore(item.id, item.link, given.score, given.option)
-
-
 def _total(scale: Scale, rule: Rule, sheet: Sheet) -> Total:
     value = sheet.value(rule.code)
-    used = tuple([scale.by_id[name].link for name in rule.items if name in sheet.answered and name not in sheet.set_aside])
+    used = rule.links if sheet.whole else tuple([scale.by_id[name].link for name in rule.items if name in sheet.answered and name not in sheet.set_aside])
     missing = value.missing
     if missing is None:
         missing = tuple([name for name in rule.items if sheet.lacks(name)]) if sheet.lacking and rule.kind != "profile" else ()
