@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mappings.baseline.fhir import Measured, deviation, judged, measure_value
+from mappings.baseline.fhir import Judged, Measured, deviation, judged, measure_value
+from mappings.scales.assembly import whole
+from mappings.scales.course import Earlier, course
 from mappings.scales.observations import observations
 from mappings.scales.recognition import is_scored, scale_of
 from mappings.scales.scale import Scale
@@ -84,12 +86,23 @@ def _of_answer(house: "House", person: str, event: Event, told: Told) -> list[Js
     assert event.scale is not None
     assert event.scored is not None
     issued, judgement = iso(told.entry.received), told.judgement
-    on_totals = {event.scale.id: judged(prior, judgement)} if prior and judgement else {}
+    found = judged(prior, judgement) if prior and judgement else Judged([], [], [])
+    on_totals = {event.scale.id: _with_course(found, event.scale, event.value, told)}
     made = observations(event.scale, event.scored, event.resource, event.source, person, event.text, issued, on_totals)
     if prior and judgement:
         total = total_ref(made, event.scale.id)
         made.append(deviation(prior, judgement, total, person, event.text, issued))
     return made
+
+
+def _with_course(found: Judged, scale: Scale, value: float | None, told: Told) -> Judged:
+    """What the baseline says, and beside it the change since the person's first and previous answers."""
+    points = [("the first answer", told.start)] + ([("the previous answer", told.previous)] if told.previous != told.start else [])
+    since = [Earlier(what, whole(point.value), iso(point.at)[:10]) for what, point in points if point is not None]
+    if value is None or not since or scale.total.kind != "number":
+        return found
+    added = course(scale, whole(value), since)
+    return Judged(found.reference_range, found.interpretation + added.interpretation, found.note + added.note)
 
 
 def _of_value(house: "House", person: str, event: Event, told: Told) -> list[Json]:

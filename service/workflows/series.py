@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -10,7 +11,9 @@ from mappings.baseline.engine import Judgement, State, start, step
 from mappings.baseline.prior import Prior
 from service.store.unit import Reading
 
-_HEAD = struct.Struct("<qqd")
+_HEAD = struct.Struct("<qqqdqqd")
+_MARK = -(1 << 63)
+"""Opens the stored state; no instant is this early. A state without it (0.1, before 2026-11-25) is replayed when it is next needed."""
 DAY_US = 86_400_000_000
 
 
@@ -47,27 +50,59 @@ def entry_of(reading: Reading) -> Entry:
     return Entry(reading.at, reading.source, reading.received, reading.value if more["scored"] else None, tuple(more["derived"]), more["digest"], True)
 
 
+class Point(NamedTuple):
+    """A scored value: microseconds UTC and what it was."""
+
+    at: int
+    value: float
+
+
 @dataclass(slots=True)
 class Told:
-    """A value with its judgement. `newest`: no later value stands. `shadowed`: another stands at the same instant."""
+    """A value with its judgement. `newest`: no later value stands. `shadowed`: another stands at the same instant.
+    `start` and `previous`: the first scored value of the series and the one before this, where they are others than this one."""
 
     entry: Entry
     judgement: Judgement | None
     newest: bool
     first: float | None
     shadowed: bool = False
+    start: Point | None = None
+    previous: Point | None = None
 
 
 class Series:
-    """One measure. `raw` is the stored state: newest instant, number of values, first value, engine state."""
+    """One measure. `raw` is the stored state: newest instant, number of values, first value, newest value, engine state."""
 
     def __init__(self, measure: str, prior: Prior | None, raw: bytes | None) -> None:
         self.measure, self.prior = measure, prior
         self.entries: list[Entry] | None = None
-        self.last_at, self.count, self.first = _HEAD.unpack_from(raw) if raw else (-(1 << 62), 0, 0.0)
-        self._state = (State.from_bytes(raw[_HEAD.size :]) if raw and len(raw) > _HEAD.size else None) if prior else None
+        self._reset()
+        self.outdated = raw is not None and not self._take(raw)
         self._dirty: int | None = None
         self._told: list[Told] = []
+
+    def _reset(self) -> None:
+        self.last_at, self.count = -(1 << 62), 0
+        self._start: Point | None = None
+        self._previous: Point | None = None
+        self._state: State | None = None
+
+    def _take(self, raw: bytes) -> bool:
+        """Go on from a stored state; False where it is of an older kind."""
+        if len(raw) < _HEAD.size or _HEAD.unpack_from(raw)[0] != _MARK:
+            return False
+        _, self.last_at, self.count, first, first_at, newest_at, newest = _HEAD.unpack_from(raw)
+        if self.count:
+            self._start, self._previous = Point(first_at, first), Point(newest_at, newest)
+        if self.prior is not None and len(raw) > _HEAD.size:
+            self._state = State.from_bytes(raw[_HEAD.size :])
+        return True
+
+    @property
+    def first(self) -> float:
+        """The first scored value, 0 before there is one."""
+        return self._start.value if self._start else 0.0
 
     def load(self, entries: Sequence[Entry]) -> None:
         """Take in every stored value, so that one may be placed among them."""
@@ -106,20 +141,28 @@ class Series:
 
     def dump(self) -> bytes:
         """The state to store."""
-        return _HEAD.pack(self.last_at, self.count, self.first) + (self._state.to_bytes() if self._state else b"")
+        start, newest = self._start or Point(0, 0.0), self._previous or Point(0, 0.0)
+        head = _HEAD.pack(_MARK, self.last_at, self.count, start.value, start.at, newest.at, newest.value)
+        return head + (self._state.to_bytes() if self._state else b"")
 
     def _mark(self, at: int) -> None:
         self._dirty = at if self._dirty is None else min(self._dirty, at)
 
     def _append(self, entry: Entry) -> None:
-        self._told.append(Told(entry, self._judge(entry), True, self.first if self.count else entry.value))
+        self._told.append(self._tell(entry, True))
         self.last_at = entry.at
+
+    def _tell(self, entry: Entry, newest: bool) -> Told:
+        """Judge a value and take it in."""
+        start, previous = self._start, self._previous
+        judgement = self._judge(entry)
+        return Told(entry, judgement, newest, self.first if self.count else entry.value, False, start, previous)
 
     def _judge(self, entry: Entry) -> Judgement | None:
         if entry.value is None:
             return None
-        if self.count == 0:
-            self.first = entry.value
+        self._previous = Point(entry.at, entry.value)
+        self._start = self._start or self._previous
         self.count += 1
         if self.prior is None:
             return None
@@ -129,13 +172,13 @@ class Series:
     def _replay(self, dirty: int) -> list[Told]:
         """All values again from the start; those at or after `dirty` are told, and the last one in any case."""
         self.entries = sorted(self.entries or (), key=lambda entry: entry.rank)
-        self.count, self.first, self._state, self.last_at = 0, 0.0, None, -(1 << 62)
+        self._reset()
         told: list[Told] = []
         for number, entry in enumerate(self.entries):
             following = self.entries[number + 1] if number + 1 < len(self.entries) else None
             shadowed = following is not None and following.at == entry.at
-            judgement = None if shadowed else self._judge(entry)
+            found = Told(entry, None, False, self.first if self.count else entry.value, True) if shadowed else self._tell(entry, following is None)
             self.last_at = entry.at
             if entry.at >= dirty or following is None:
-                told.append(Told(entry, judgement, following is None, self.first if self.count else entry.value, shadowed))
+                told.append(found)
         return told

@@ -66,7 +66,7 @@ class Telling:
             horizon = max(
                 [series.last_at, *(other.at for other in self._events if other is not event and other.measure == event.measure and other.at == event.at)]
             )
-            if event.at <= horizon or event.measure in since:
+            if event.at <= horizon or event.measure in since or series.outdated:
                 since[event.measure] = min(since.get(event.measure, event.at), event.at)
         return since
 

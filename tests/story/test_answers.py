@@ -180,3 +180,17 @@ def test_totals_are_sums(knowledge: Any, scores: list[int]) -> None:
     scored = score(knowledge.scales["phq-9"], phq9("Patient/1", tuple(scores), "2026-01-01"))
     assert scored.totals[0].value == sum(scores)
     assert bool(scored.safety) is (scores[8] > 0)
+
+
+async def test_a_total_says_how_it_changed(client: httpx.AsyncClient) -> None:
+    """A late first answer moves what later ones are compared with: the content is that of one delivery in order."""
+    person = await new_person(client)
+    await send(client, phq9(person, 12, weeks_ago(2)))
+    await send(client, phq9(person, 8, weeks_ago(1)))
+    await send(client, phq9(person, 18, weeks_ago(6)))
+    totals = {each["valueQuantity"]["value"]: " ".join(note["text"] for note in each["note"]) for each in total_of(await observations(client, person))}
+    assert "change since" not in totals[18]
+    assert "(18 to 12)" in totals[12]
+    assert "the first answer of" in totals[8]
+    assert "-10 (18 to 8)" in totals[8]
+    assert "-4 (12 to 8)" in totals[8]
