@@ -50,7 +50,8 @@ class Answers:
 def read(scale: Scale, response: Json, questionnaire: Json | None = None) -> Answers:
     """The answers to this scale. `questionnaire`: the one that was answered, if known, for the codes of its items."""
     nodes = [node for node in _walk(response) if node.get("answer")]
-    codes = _item_codes(response, questionnaire) if questionnaire or "contained" in response else {}
+    contained = [each for each in response.get("contained", ()) if isinstance(each, dict) and each.get("resourceType") == "Questionnaire"]
+    codes = item_codes([*contained, *([questionnaire] if questionnaire else [])])
     found, answers = dict[str, list[Json]](), Answers()
     numbered: list[tuple[Item, Json]] = []
     for node in nodes:
@@ -107,11 +108,10 @@ def _otherwise(scale: Scale, node: Json, link: str, codes: dict[str, list[str]])
     return None, None
 
 
-def _item_codes(response: Json, questionnaire: Json | None) -> dict[str, list[str]]:
-    """linkId -> codes of the Questionnaire's items: the one given, and those contained in the response."""
-    contained = [each for each in response.get("contained", ()) if isinstance(each, dict) and each.get("resourceType") == "Questionnaire"]
+def item_codes(questionnaires: list[Json]) -> dict[str, list[str]]:
+    """linkId -> the codes and the end of the definition of its item, in the Questionnaires that were answered."""
     codes: dict[str, list[str]] = {}
-    for source in [*contained, *([questionnaire] if questionnaire else [])]:
+    for source in questionnaires:
         for node in _walk(source):
             named = [coding["code"] for coding in node.get("code", ()) if "code" in coding]
             definition = node.get("definition")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from mappings.scales.answers import item_codes
 from mappings.scales.scale import Scale
 from mappings.vocabulary import CANONICAL, Json
 
@@ -23,40 +24,103 @@ def reason_not_scored(response: Json) -> str | None:
     return None if is_scored(response) else _REASONS.get(str(response.get("status")), "The response has no status that is scored.")
 
 
-def scale_of(response: Json, scales: Mapping[str, Scale], questionnaire_url_to_id: Mapping[str, str] | None = None) -> Scale | None:
+def scale_of(response: Json, scales: Mapping[str, Scale], questionnaire: Json | None = None) -> Scale | None:
     """The scale that was answered, or None.
 
-    By the canonical of our Questionnaire (of any version), or by one of `questionnaire_url_to_id` (canonical -> scale id); by a
-    relative or foreign address that ends in a scale's id, if items of that scale are there; else by the LOINC codes of its items.
+    By the canonical of our Questionnaire (of any version); by a relative or foreign address that ends in a scale's id, if items of that
+    scale are there; else by the LOINC codes of its items, which may stand in the `questionnaire` that was answered.
     """
     canonical = response.get("questionnaire")
-    keys = _keys(response)
+    keys = _keys(response, questionnaire)
     if isinstance(canonical, str):
         url = canonical.partition("|")[0].partition("#")[0]
-        known = (questionnaire_url_to_id or {}).get(url)
         base, _, name = url.rpartition("Questionnaire/")
-        if known is not None and known in scales:
-            return scales[known]
         if name in scales and (base in ("", CANONICAL + "/") or _fits(scales[name], keys)):
             return scales[name]
     return _by_items(scales.values(), keys)
 
 
-def _keys(response: Json) -> frozenset[str]:
+def answered(response: Json, scales: Mapping[str, Scale], questionnaire: Json | None = None) -> list[tuple[Scale, Json]]:
+    """Every scale that was answered, with the part of the response that answers it.
+
+    A form of another may hold several (an intake, an adaptive session): each after the first needs its own items beside those of the others.
+    A response to one of our Questionnaires answers that scale alone, and everything in it is for that scale to read.
+    """
+    first = scale_of(response, scales, questionnaire)
+    if first is None or (names_ours(response) and first.id == _named(response)):
+        return [] if first is None else [(first, response)]
+    found, keys = [first], _keys(response, questionnaire) - first.names
+    while (more := _by_items((scale for scale in scales.values() if not scale.names & _items_of(found)), keys)) is not None:
+        found.append(more)
+        keys -= more.names
+    if len(found) == 1:
+        return [(first, response)]
+    codes = _codes_of(response, questionnaire)
+    return [(scale, _without(response, _names_of([other for other in found if other is not scale]), codes)) for scale in found]
+
+
+def _named(response: Json) -> str:
+    return str(response.get("questionnaire")).partition("|")[0].partition("#")[0].rpartition("/")[2]
+
+
+def _names_of(scales: Iterable[Scale]) -> frozenset[str]:
+    return frozenset().union(*(scale.names for scale in scales))
+
+
+def _items_of(scales: Iterable[Scale]) -> frozenset[str]:
+    return frozenset().union(*(scale.by_key for scale in scales))
+
+
+def _without(response: Json, names: frozenset[str], codes: Mapping[str, list[str]]) -> Json:
+    """The response without the questions that go by one of these names."""
+
+    def kept(nodes: object) -> list[Json]:
+        found = []
+        for node in nodes if isinstance(nodes, list) else ():
+            if not isinstance(node, dict) or _node_names(node, codes) & names:
+                continue
+            found.append(node | ({"item": kept(node["item"])} if "item" in node else {}))
+        return found
+
+    return response | {"item": kept(response.get("item"))}
+
+
+def names_ours(response: Json) -> bool:
+    """Whether the response names a Questionnaire of ours, so that no other one needs to be looked for."""
+    canonical = response.get("questionnaire")
+    return isinstance(canonical, str) and canonical.startswith(f"{CANONICAL}/Questionnaire/")
+
+
+def _codes_of(response: Json, questionnaire: Json | None) -> dict[str, list[str]]:
+    """linkId -> codes of its item, in the Questionnaires contained in the response and the one that was answered."""
+    contained = [each for each in response.get("contained", ()) if isinstance(each, dict) and each.get("resourceType") == "Questionnaire"]
+    return item_codes([*contained, *([questionnaire] if questionnaire else [])])
+
+
+def _keys(response: Json, questionnaire: Json | None) -> frozenset[str]:
     found: set[str] = set()
+    codes = _codes_of(response, questionnaire)
     stack = [response.get("item")]
     while stack:
         level = stack.pop()
         for node in level if isinstance(level, list) else ():
             if isinstance(node, dict):
-                found.add(str(node.get("linkId", "")).strip().rsplit("/", 1)[-1])
-                found.update(str(coding.get("code")) for coding in node.get("code", ()) if isinstance(coding, dict))
-                definition = node.get("definition")
-                if isinstance(definition, str):
-                    found.add(definition.replace("#", "/").rsplit("/", 1)[-1].rsplit(".", 1)[-1])
+                found |= _node_names(node, codes)
                 stack.append(node.get("item"))
                 stack += [answer.get("item") for answer in node.get("answer", ()) if isinstance(answer, dict)]
     return frozenset(found)
+
+
+def _node_names(node: Json, codes: Mapping[str, list[str]]) -> set[str]:
+    """Every name that a question goes by: linkId, codes, definition, and the codes of its item where it has an answer."""
+    link = str(node.get("linkId", "")).strip()
+    found = {link.rsplit("/", 1)[-1]}
+    found.update(codes.get(link, ()) if node.get("answer") else ())
+    found.update(str(coding.get("code")) for coding in node.get("code", ()) if isinstance(coding, dict))
+    definition = node.get("definition")
+    if isinstance(definition, str):
+        found.add(definition.replace("#", "/").rsplit("/", 1)[-1].rsplit(".", 1)[-1])
+    return found
 
 
 def _fits(scale: Scale, keys: frozenset[str]) -> bool:
@@ -66,7 +130,7 @@ def _fits(scale: Scale, keys: frozenset[str]) -> bool:
 
 def _by_items(scales: Iterable[Scale], keys: frozenset[str]) -> Scale | None:
     """The scale that explains the most of the response's codes, and of those the one with the fewest items unasked."""
-    coded = [(scale, frozenset(scale.by_key) | frozenset(scale.score_keys) - {"total", "total-score"}) for scale in scales]
+    coded = [(scale, scale.names) for scale in scales]
     ours = frozenset().union(*(names for _, names in coded))
     best: tuple[int, int] | None = None
     chosen: Scale | None = None

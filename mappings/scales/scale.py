@@ -20,7 +20,7 @@ __all__ = ["SCHEMA", "Scale", "build"]
 @dataclass(frozen=True, slots=True)
 class Scale:
     """One rating scale. `rules[0]` gives the total, coded as the scale itself. `by_key` finds an item by every name a linkId may
-    have; `numbers` by its bare number; `score_keys` a stated total."""
+    have; `numbers` by its bare number; `score_keys` a stated total; `names`: all of these that are this scale's alone."""
 
     id: str
     title: str
@@ -41,6 +41,7 @@ class Scale:
     by_key: Mapping[str, Item]
     numbers: Mapping[str, Item]
     score_keys: Mapping[str, Rule]
+    names: frozenset[str]
     skips: tuple[Skip, ...]
     rules: tuple[Rule, ...]
     by_rule: Mapping[str, Rule]
@@ -66,7 +67,7 @@ def build(data: Json) -> Scale:
     by_id = {item.id: item for item in items}
     found = rules(data, by_id)
     by_rule = {rule.code: rule for rule in found}
-    licence = data["licence"]
+    by_key, score_keys, licence = _keys(data["id"], items), _score_keys(found), data["licence"]
     if licence["wording"] == "site":
         _refuse_wording(data)
     return Scale(
@@ -75,8 +76,8 @@ def build(data: Json) -> Scale:
         direction=data["direction"], introduction=data.get("introduction", ""),
         licence=Licence(licence["state"], licence["wording"], licence["notice"], sources(licence)),
         codes=codes(data.get("codes", [])), panel=codes(data.get("panel", [])),
-        items=items, by_id=by_id, by_key=_keys(data["id"], items), numbers={item.id: item for item in items},
-        score_keys=_score_keys(found),
+        items=items, by_id=by_id, by_key=by_key, numbers={item.id: item for item in items},
+        score_keys=score_keys, names=(frozenset(by_key) | frozenset(score_keys)) - {"total", "total-score"},
         skips=tuple(skip_of(each, ("skips", at), by_id) for at, each in enumerate(data.get("skips", []))),
         rules=found, by_rule=by_rule,
         safety=tuple(_safety(each, ("safety", at), data["id"], by_id, by_rule) for at, each in enumerate(data.get("safety", []))),

@@ -146,7 +146,7 @@ class _Batch:
     async def _agree(self, change: Change, arrival: Arrival) -> None:
         """Find the person and the Medication: both came in an earlier step, so never in the same batch."""
         await receive.agree_one(self._house, change, self._terms.who, frozenset(), self._standing)
-        change.related = await receive.medication(self._house, change, {}, self._standing)
+        change.related = await receive.related(self._house, change, {}, self._standing)
         if change.kind == "Provenance" and arrival.derived:
             target = await self._standing.read(_target(self._house, arrival))
             change.person = target.person if target is not None else None

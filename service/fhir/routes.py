@@ -12,6 +12,7 @@ from service.fhir import (
     create,
     delete,
     everything,
+    extract,
     history,
     lastn,
     meta,
@@ -75,6 +76,9 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "T/I/$meta", "operation", meta.meta),
     Route("POST", "T/I/$meta-add", "operation", meta.meta_add),
     Route("POST", "T/I/$meta-delete", "operation", meta.meta_delete),
+    Route("POST", "QuestionnaireResponse/$extract", "operation", extract.extract),
+    Route("GET", "QuestionnaireResponse/I/$extract", "operation", extract.extract),
+    Route("POST", "QuestionnaireResponse/I/$extract", "operation", extract.extract),
     Route("GET", "Patient/I/$baseline", "operation", baseline.baseline, draws=True),
 )
 _OPEN = {"metadata"}

@@ -13,7 +13,7 @@ from service.fhir.read import standing
 from service.house import House
 from service.search.query import pairs
 from service.security.reach import Reach
-from service.workflows import people
+from service.workflows import people, questionnaires
 from service.workflows.writes import DERIVED_TAG
 
 MODES = ("create", "update", "delete", "profile")
@@ -123,26 +123,11 @@ async def _against_questionnaire(house: House, response: Json) -> list[Issue]:
     canonical = response.get("questionnaire")
     if not isinstance(canonical, str):
         return [Issue("information", "informational", "No Questionnaire is named: the answers were not checked against one.", "QuestionnaireResponse")]
-    found = await questionnaire_of(house, canonical)
+    found = await questionnaires.of_canonical(house, canonical)
     if found is None:
         text = "The Questionnaire is not known here: the answers were not checked against it."
         return [Issue("information", "not-found", text, "QuestionnaireResponse.questionnaire")]
     return form.findings(response, found)
-
-
-async def questionnaire_of(house: House, canonical: str) -> Json | None:
-    """The Questionnaire of a canonical, of its version where it names one; or by a reference to ours."""
-    url, _, version = canonical.partition("|")
-    ref = url.removeprefix(house.base + "/")
-    if ref.startswith("Questionnaire/"):
-        stored = await house.store.read(ref)
-        return house.parse_stored(stored.body) if stored is not None and not stored.deleted else None
-    query = house.searcher.understand("Questionnaire", b"_count=20")
-    query.criteria.append(house.searcher.equal("Questionnaire", "url", url))
-    statement = house.searcher.page(query, None, 20, None)
-    assert statement is not None
-    found = [house.parse_stored(row[6]) for row in await house.store.fetch(statement.sql, statement.params)]
-    return next((each for each in found if not version or each.get("version") == version), None)
 
 
 def _profiles(kind: str, resource: Json | None, profile: str | None) -> list[Issue]:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class Change:
     """One resource to create, update or delete. `body` holds the received bytes of `resource`.
 
-    `related`: the Medication that a prescription refers to. `guard`: what must hold inside the commit for a conditional write.
+    `related`: the Medication that a prescription refers to, the Questionnaire that a response answers where it is none of our scales'.
+    `was_about`: the person that what stands there is about. `guard`: what must hold inside the commit for a conditional write.
     After the commit `revives` says that nothing stood there before.
     """
 
@@ -28,6 +29,7 @@ class Change:
     expected: int = ANY
     guard: Guard | None = None
     person: str | None = None
+    was_about: str | None = None
     given_id: bool = True
     revives: bool = False
     previous: Json | None = None

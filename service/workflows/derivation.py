@@ -7,7 +7,7 @@ from mappings.baseline.fhir import Judged, Measured, deviation, judged, measure_
 from mappings.scales.assembly import whole
 from mappings.scales.course import Earlier, course
 from mappings.scales.observations import observations
-from mappings.scales.recognition import is_scored, scale_of
+from mappings.scales.recognition import answered, is_scored
 from mappings.scales.scale import Scale
 from mappings.scales.scoring import Scored, score
 from mappings.vocabulary import Json
@@ -39,35 +39,35 @@ class Event:
         return labels
 
 
-def event_of(house: "House", change: Change, received: int) -> Event | None:
-    """The value that a received resource gives its series, or None when it gives none."""
+def events_of(house: "House", change: Change, received: int) -> list[Event]:
+    """The values that a received resource gives: none, one, or one for each scale that a response answers."""
     if change.resource is None:
-        return None
+        return []
     if change.kind == "QuestionnaireResponse":
-        return _answer(house, change.ref, change.resource, received)
+        return _answers(house, change, change.resource, received)
     if change.kind == "Observation":
         return _measured(house, change.ref, change.resource, received)
-    return None
+    return []
 
 
-def _answer(house: "House", ref: str, response: Json, received: int) -> Event | None:
+def _answers(house: "House", change: Change, response: Json, received: int) -> list[Event]:
     if not is_scored(response):
-        return None
-    scale = scale_of(response, house.knowledge.scales)
-    if scale is None:
-        return None
-    scored = score(scale, response)
+        return []
     at, text = authored(response, received)
-    total = scored.totals[0].value
-    return Event(scale.id, ref, at, text, None if total is None else float(total), response, scale, scored)
+    found = []
+    for scale, part in answered(response, house.knowledge.scales, change.related):
+        scored = score(scale, part, change.related)
+        total = scored.totals[0].value
+        found.append(Event(scale.id, change.ref, at, text, None if total is None else float(total), response, scale, scored))
+    return found
 
 
-def _measured(house: "House", ref: str, observation: Json, received: int) -> Event | None:
+def _measured(house: "House", ref: str, observation: Json, received: int) -> list[Event]:
     found = measure_value(house.knowledge.priors_by_code, observation)
     if not isinstance(found, Measured):
-        return None
+        return []
     at, text = effective(observation, received)
-    return Event(found.measure, ref, at, text, found.value, observation)
+    return [Event(found.measure, ref, at, text, found.value, observation)]
 
 
 def speaks(told: Told) -> bool:

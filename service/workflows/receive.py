@@ -5,7 +5,7 @@ store everything in one commit that checks the versions read; on conflict again 
 """
 
 import asyncio
-from collections.abc import Callable, Container, Mapping
+from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
@@ -15,7 +15,7 @@ from service.references import local
 from service.security.reach import Reach
 from service.store.clock import now_us
 from service.store.unit import ANY, Audit, GuardFailed, Reading, Stale, StaleStory, Stored, Unit
-from service.workflows import people
+from service.workflows import people, questionnaires
 from service.workflows.change import Change, Matched, Requester
 from service.workflows.standing import Standing
 from service.workflows.story import Story
@@ -43,10 +43,14 @@ async def receive(house: "House", changes: list[Change], who: Requester) -> list
 async def store(house: "House", changes: list[Change], who: Requester, begin: Callable[[], Unit] = Unit, untold: Container[str] = ()) -> list[Stored]:
     """Store changes whose ids and persons are agreed, as `receive` does. `begin` makes the unit that everything is added to;
     the stories of the persons in `untold` hear nothing of it."""
-    told = [change for change in changes if change.person not in untold]
-    persons = {change.person for change in told if change.person and house.matters(change)}
-    async with house.turns.of(persons):
-        return await _in_turn(house, Work(changes, told, persons, who, begin))
+    work = _work(house, changes, [change for change in changes if change.person not in untold], who, begin)
+    async with house.turns.of(work.persons):
+        return await _in_turn(house, work)
+
+
+def _work(house: "House", changes: list[Change], told: list[Change], who: Requester, begin: Callable[[], Unit]) -> "Work":
+    persons = {person for change in told for person in (change.person, change.was_about) if person and house.matters(change)}
+    return Work(changes, told, persons, who, begin)
 
 
 class Work(NamedTuple):
@@ -85,7 +89,7 @@ async def _agree(house: "House", changes: list[Change], who: Requester) -> None:
     medications = {change.ref: change.resource for change in changes if change.kind == "Medication" and change.resource is not None}
     for change in changes:
         await agree_one(house, change, who, new, standing)
-        change.related = await medication(house, change, medications, standing)
+        change.related = change.related or await related(house, change, medications, standing, changes)
 
 
 async def agree_one(house: "House", change: Change, who: Requester, new: frozenset[str], standing: Standing) -> None:
@@ -110,9 +114,20 @@ def _one_person() -> Refusal:
     return Refusal(Kind.FORBIDDEN, "This token speaks for one person only")
 
 
-async def medication(house: "House", change: Change, medications: Mapping[str, Json], standing: Standing) -> Json | None:
-    """The Medication that a prescription refers to, from this use case (`medications` by ref) or the store."""
-    reference = (change.resource or {}).get("medicationReference")
+async def related(house: "House", change: Change, medications: Mapping[str, Json], standing: Standing, beside: Sequence[Change] = ()) -> Json | None:
+    """What the resource cannot be understood without: the Medication of a prescription, the Questionnaire of a response to another than our scales.
+    From this use case (`medications` by ref, `beside`) or from the store."""
+    resource = change.resource
+    if resource is None:
+        return None
+    if change.kind == "QuestionnaireResponse":
+        together = [each.resource for each in beside if each.kind == "Questionnaire" and each.resource is not None]
+        return await questionnaires.foreign(house, resource, together)
+    return await _medication(house, resource, medications, standing)
+
+
+async def _medication(house: "House", resource: Json, medications: Mapping[str, Json], standing: Standing) -> Json | None:
+    reference = resource.get("medicationReference")
     if not isinstance(reference, dict) or not isinstance(reference.get("reference"), str):
         return None
     ref = local(reference["reference"], house.base)
@@ -135,7 +150,7 @@ async def _previous(house: "House", change: Change, reach: Reach, standing: Stan
     if reach.person is not None and change.expected == ANY:
         change.expected = current.version  # nobody moves it to another person before the commit
     previous = house.parse_stored(current.body)
-    change.previous = previous
+    change.previous, change.was_about = previous, current.person
     if change.method == "delete":
         change.person = current.person
     if change.kind != "Flag" and DERIVED_TAG in previous.get("meta", {}).get("tag", []):
@@ -145,16 +160,23 @@ async def _previous(house: "House", change: Change, reach: Reach, standing: Stan
 async def _think(house: "House", work: Work) -> Unit:
     """Steps 2 and 3: what is known is loaded, what follows is worked out; nothing is stored yet."""
     now, unit = now_us(), work.begin()
-    before = await earlier_readings(house.store, work.told)
-    stories = await _stories(house, work.persons | {reading.person for reading in before})
-    if stories:
-        await house.registry.ehrs()
     for number, change in enumerate(work.changes):
         if number % 50 == 49:
             await asyncio.sleep(0)  # a large transaction lets others in between
         _write(house, unit, change)
         unit.audits.append(_audit(house, change, work.who, now))
     new = {change.ref for change in work.told if change.kind == "Patient" and change.method != "delete"}
+    async for telling in _tell(house, work, now):
+        telling.add_to(unit, is_new=telling.story.version == 0 and telling.story.person in new)
+    return unit
+
+
+async def _tell(house: "House", work: Work, now: int) -> AsyncIterator[Telling]:
+    """The story of each person that the changes concern, told what happened."""
+    before = await earlier_readings(house.store, work.told)
+    stories = await _stories(house, work.persons | {reading.person for reading in before})
+    if stories:
+        await house.registry.ehrs()
     concerns = _by_person(work.told, before)
     for person, story in stories.items():
         telling = Telling(house, story, now, work.who)
@@ -163,8 +185,13 @@ async def _think(house: "House", work: Work) -> Unit:
         telling.tell()
         if len(stories) > 1:
             await asyncio.sleep(0)
-        telling.add_to(unit, is_new=story.version == 0 and person in new)
-    return unit
+        yield telling
+
+
+async def foresee(house: "House", changes: list[Change], who: Requester) -> list[Telling]:
+    """What `receive` would derive from these changes, each person's story told; nothing is stored. Errors: as those of `receive`."""
+    await _agree(house, changes, who)
+    return [telling async for telling in _tell(house, _work(house, changes, changes, who, Unit), now_us())]
 
 
 def _by_person(changes: list[Change], before: list[Reading]) -> dict[str, list[Change]]:
@@ -174,7 +201,7 @@ def _by_person(changes: list[Change], before: list[Reading]) -> dict[str, list[C
         gave.setdefault(reading.source, []).append(reading.person)
     found: dict[str, list[Change]] = {}
     for change in changes:
-        for person in dict.fromkeys([*([change.person] if change.person else []), *gave.get(change.ref, ())]):
+        for person in dict.fromkeys([each for each in (change.person, change.was_about, *gave.get(change.ref, ())) if each]):
             found.setdefault(person, []).append(change)
     return found
 

@@ -2,6 +2,7 @@
 
 from mappings.baseline.fhir import codes_of
 from mappings.genes.genotype import genotypes_of
+from mappings.questionnaires.extraction import extracts
 from mappings.scales.recognition import is_scored, scale_of
 from mappings.vocabulary import Json
 from service.knowledge import Knowledge
@@ -14,12 +15,14 @@ def matters(knowledge: Knowledge, change: Change) -> bool:
     """Whether the story has to be asked: the resource, or what stood there before, says something about the person."""
     if change.kind in ALWAYS:
         return True
-    return any(_speaks(knowledge, change.kind, resource) for resource in (change.resource, change.previous) if resource is not None)
+    if change.kind == "QuestionnaireResponse" and (change.previous is not None or (change.related is not None and extracts(change.related))):
+        return True
+    return any(_speaks(knowledge, change, resource) for resource in (change.resource, change.previous) if resource is not None)
 
 
-def _speaks(knowledge: Knowledge, kind: str, resource: Json) -> bool:
-    if kind == "QuestionnaireResponse":
-        return is_scored(resource) and scale_of(resource, knowledge.scales) is not None
-    if kind == "Observation":
+def _speaks(knowledge: Knowledge, change: Change, resource: Json) -> bool:
+    if change.kind == "QuestionnaireResponse":
+        return is_scored(resource) and scale_of(resource, knowledge.scales, change.related) is not None
+    if change.kind == "Observation":
         return any(code in knowledge.priors_by_code for code in codes_of(resource)) or bool(genotypes_of(resource))
     return False

@@ -116,6 +116,8 @@ class Suggesting:
     def _drop_flags(self, measure: str, gone: set[str], event: Event | None) -> None:
         """A Flag whose answer was withdrawn, or amended so that it no longer says so, was raised in error."""
         for key, row in list(self._story.all("flag")):
+            if not key.startswith(f"{measure}."):
+                continue
             amended = event is not None and row["source"] == event.source and event.scored is not None and key not in {hit.code for hit in event.scored.safety}
             if row["status"] == "active" and (row["source"] in gone or amended):
                 self._put_flag(key, row["body"] | {"status": "entered-in-error"}, row["source"], [])

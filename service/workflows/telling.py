@@ -13,7 +13,8 @@ import orjson
 from mappings.vocabulary import Json
 from service.store.unit import Reading, Unit, Write
 from service.workflows.change import Change, Requester
-from service.workflows.derivation import Event, content, event_of, speaks
+from service.workflows.derivation import Event, content, events_of, speaks
+from service.workflows.extracting import Extracting
 from service.workflows.prescribing import Prescribing
 from service.workflows.pushing import pushes
 from service.workflows.series import Entry, Series, Told, reading_of
@@ -38,22 +39,25 @@ class Telling:
         self._series: dict[str, Series] = {}
         self._settled: dict[str, tuple[list[Told], set[str]]] = {}
         self._bodies: dict[str, Json] = {}
+        self._answered: dict[str, Json] = {}
         self.changes: list[Change] = []
         self.push_refs: dict[str, bool] = {}
+        self.notes: list[str] = []
 
     def note(self, changes: Iterable[Change]) -> None:
         """Take in what happened; values that cannot be placed in time yet are kept for their series."""
         for change in changes:
             self._touched.add(change.ref)
             if change.person != self.story.person:
+                self.changes.append(Change("delete", change.kind, change.id, person=self.story.person))  # it has become another's
                 continue
             self.changes.append(change)
             if change.kind == "Flag" and change.method != "delete" and any(row["ref"] == change.ref for _, row in self.story.all("flag")):
                 self.push_refs[change.ref] = True  # a Flag of ours that a person resolved is resolved in the EHR too
-            event = event_of(self.house, change, self.now) if change.method != "delete" else None
-            if event is not None:
-                self._events.append(event)
-                self._bodies[change.ref] = event.resource
+            found = events_of(self.house, change, self.now) if change.method != "delete" else []
+            self._events += found
+            if found:
+                self._bodies[change.ref] = found[0].resource
 
     def replays(self, before: Sequence[Reading]) -> dict[str, int]:
         """The measures that must be replayed, and from which instant; `before`: what the changed sources gave earlier."""
@@ -89,14 +93,18 @@ class Telling:
         self._settled[measure] = (told, stood)
         return stood | {each.entry.source for each in told if each.newest or each.entry.derived or speaks(each)}
 
-    def load(self, bodies: dict[str, Json]) -> None:
-        """Hand over the resources that were asked for."""
+    def load(self, bodies: dict[str, Json], answered: dict[str, Json]) -> None:
+        """Hand over the resources that were asked for, and the Questionnaires that responses among them answer (by ref of the response)."""
         self._bodies = bodies | self._bodies
+        self._answered = answered
 
     def tell(self) -> None:
         """Work out everything that follows."""
+        extracting = Extracting(self)
+        extracting.settle()
+        self.notes += extracting.notes
         prescribing = Prescribing(self)
-        prescribing.note(self.changes)
+        prescribing.note([*self.changes, *extracting.changes])
         suggesting = Suggesting(self, prescribing)
         for measure in sorted({event.measure for event in self._events} | {reading.measure for reading in self._removed}):
             self._tell_measure(measure, suggesting)
@@ -115,31 +123,29 @@ class Telling:
             self._withdraw(ref)
         self.story.put_raw("state", measure, series.dump())
         newest = told[-1] if told else None
-        fresh = newest is not None and any(event.source == newest.entry.source for event in self._events)
-        suggesting.heard(measure, newest, self._event_for(told), self._gone(), fresh, series.whole())
+        fresh = newest is not None and any(event.source == newest.entry.source and event.measure == measure for event in self._events)
+        suggesting.heard(measure, newest, self._event(measure, newest.entry) if newest else None, self._gone(measure), fresh, series.whole())
 
-    def _gone(self) -> set[str]:
-        """Sources that no longer give a value."""
-        return {reading.source for reading in self._removed} - {event.source for event in self._events}
+    def _gone(self, measure: str) -> set[str]:
+        """Sources that no longer give a value of this measure."""
+        return {each.source for each in self._removed if each.measure == measure} - {each.source for each in self._events if each.measure == measure}
 
-    def _event_for(self, told: Sequence[Told]) -> Event | None:
-        """The event behind the newest value: of this use case, or made again from its stored resource."""
-        return self._event(told[-1].entry) if told else None
-
-    def _event(self, entry: Entry) -> Event | None:
+    def _event(self, measure: str, entry: Entry) -> Event | None:
+        """The event behind a value: of this use case, or made again from its stored resource."""
         for event in self._events:
-            if event.source == entry.source:
+            if event.source == entry.source and event.measure == measure:
                 return event
         resource = self._bodies.get(entry.source)
         if resource is None:
             return None
         kind, id_ = entry.source.split("/")
-        return event_of(self.house, Change("update", kind, id_, resource, person=self.story.person), entry.received)
+        change = Change("update", kind, id_, resource, person=self.story.person, related=self._answered.get(entry.source))
+        return next((event for event in events_of(self.house, change, entry.received) if event.measure == measure), None)
 
     def _derive(self, measure: str, told: Told) -> None:
         """Make the content that stands on one value; unchanged content is left alone."""
         entry = told.entry
-        event = self._event(entry) if not told.shadowed and speaks(told) else None
+        event = self._event(measure, entry) if not told.shadowed and speaks(told) else None
         if event is None and not told.shadowed and speaks(told):
             return
         resources = content(self.house, self.story.person, event, told) if event is not None else []

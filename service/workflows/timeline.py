@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from mappings.vocabulary import Json
 from service.store.unit import Reading
+from service.workflows import questionnaires
 from service.workflows.change import Change
 from service.workflows.series import entry_of
 from service.workflows.telling import Telling
@@ -37,4 +39,15 @@ async def load_series(house: "House", telling: Telling, before: Sequence[Reading
         )
         needed |= telling.settle(measure, [entry_of(_reading(row)) for row in rows])
     stored = await house.store.read_many(sorted(needed)) if needed else {}
-    telling.load({ref: house.parse_stored(found.body) for ref, found in stored.items() if not found.deleted})
+    bodies = {ref: house.parse_stored(found.body) for ref, found in stored.items() if not found.deleted}
+    telling.load(bodies, await _answered(house, bodies))
+
+
+async def _answered(house: "House", bodies: dict[str, Json]) -> dict[str, Json]:
+    """The Questionnaires of the responses that do not name one of our scales."""
+    found: dict[str, Json] = {}
+    for ref, body in bodies.items():
+        questionnaire = await questionnaires.foreign(house, body) if ref.startswith("QuestionnaireResponse/") else None
+        if questionnaire is not None:
+            found[ref] = questionnaire
+    return found

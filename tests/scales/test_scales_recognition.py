@@ -4,15 +4,16 @@ from typing import Any
 
 import pytest
 
-from mappings.scales.recognition import is_scored, reason_not_scored, scale_of
+from mappings.scales.recognition import answered, is_scored, reason_not_scored, scale_of
+from mappings.scales.scoring import score
 from mappings.vocabulary import CANONICAL
 from tests.scales import scale_files as files
 
 URL = CANONICAL + "/Questionnaire/"
 
 
-def name_of(response: dict[str, Any], urls: dict[str, str] | None = None) -> str | None:
-    found = scale_of(response, files.library(), urls)
+def name_of(response: dict[str, Any], questionnaire: dict[str, Any] | None = None) -> str | None:
+    found = scale_of(response, files.library(), questionnaire)
     return found.id if found else None
 
 
@@ -39,8 +40,24 @@ def test_by_our_item_codes(name: str) -> None:
     assert found == name
 
 
-def test_a_given_mapping_of_foreign_canonicals() -> None:
-    assert name_of({"questionnaire": "http://hospital.example/q/17|3"}, {"http://hospital.example/q/17": "phq-9"}) == "phq-9"
+def test_by_the_codes_of_the_items_of_the_questionnaire_that_was_answered() -> None:
+    items = [{"linkId": f"q{item.id}", "code": [{"system": "http://loinc.org", "code": item.code}]} for item in files.library()["phq-9"].items]
+    response = {"questionnaire": "http://hospital.example/q/17|3", "item": [{"linkId": item["linkId"], "answer": [{"valueInteger": 1}]} for item in items]}
+    assert name_of(response, {"item": items}) == "phq-9"
+    assert name_of(response) is None
+
+
+def test_several_scales_in_one_response() -> None:
+    """Each is read from its own questions; a scale whose items another one has is not counted twice."""
+    library = files.library()
+    phq = [{"linkId": item.code, "answer": [{"valueInteger": 1}]} for item in library["phq-9"].items[:9]]
+    columbia = [{"linkId": f"c-ssrs-screener.{item.id}", "answer": [{"valueBoolean": False}]} for item in library["c-ssrs-screener"].items]
+    other = {"linkId": "z", "answer": [{"valueInteger": 1}]}
+    response = {"status": "completed", "item": [{"linkId": "a", "item": phq}, {"linkId": "b", "item": columbia}, other]}
+    found = {scale.id: score(scale, part) for scale, part in answered(response, library)}
+    assert set(found) == {"phq-9", "c-ssrs-screener"}
+    assert found["phq-9"].totals[0].value == 9
+    assert found["phq-9"].notes == ("1 answered question(s) are not part of this scale and were not used.",)
 
 
 def test_a_foreign_form_of_the_same_name_needs_the_items() -> None:

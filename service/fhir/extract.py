@@ -1,0 +1,99 @@
+"""QuestionnaireResponse/$extract (SDC: OperationDefinition/QuestionnaireResponse-extract): what storing the response would create; nothing is stored."""
+
+from typing import Any
+from uuid import uuid4
+
+import orjson
+
+from mappings.vocabulary import Json
+from service.errors import Kind, Refusal
+from service.fhir.answer import FHIR_JSON, Answer
+from service.fhir.call import Call
+from service.fhir.intake import check, parsed
+from service.fhir.read import standing
+from service.house import House
+from service.workflows.change import Change, Requester
+from service.workflows.receive import foresee
+
+KIND = "QuestionnaireResponse"
+
+
+async def extract(call: Call) -> Answer:
+    """POST QuestionnaireResponse/$extract with the response, or Parameters with `questionnaire-response` (and `questionnaire`);
+    GET or POST of a stored one. 200 with a transaction Bundle, empty where nothing would follow. Errors: as those of a create."""
+    house, stored_ref = call.house, f"{KIND}/{call.parts[1]}" if len(call.parts) == 3 else None
+    reach = house.gate.authorise(call.principal, "read" if stored_ref else "create", KIND)
+    seen = house.gate.authorise(call.principal, "read", "Observation")
+    if stored_ref is not None:
+        response, questionnaire = house.parse_stored((await standing(call, stored_ref, reach)).body), None
+    else:
+        response, questionnaire = _asked(house, parsed(await call.fhir_body()))
+    told = response["id"] if isinstance(response.get("id"), str) and await _stands(house, response["id"]) else None
+    change = Change("create", KIND, resource={key: value for key, value in response.items() if key != "id"}, related=questionnaire)
+    person, made = None, list[Json]()
+    for telling in await foresee(house, [change], Requester.of(call, reach, "operation")):
+        person = telling.story.person
+        made += [_labelled(resource, security) for resource, security in telling.derived.values()]
+    if not seen.covers(person):
+        raise Refusal(Kind.FORBIDDEN, "This token speaks for one person only")
+    if told is None and made:
+        made.insert(0, {**response, "id": change.id})
+    await house.audit.seen(call, "operation", KIND, stored_ref, person)
+    bundle = await _bundle(house, made)
+    text = orjson.dumps(bundle).replace(change.ref.encode(), f"{KIND}/{told}".encode()) if told else orjson.dumps(bundle)
+    return Answer(200, text, [FHIR_JSON])
+
+
+def _asked(house: House, body: Json) -> tuple[Json, Json | None]:
+    """(response, the Questionnaire sent with it). Errors: 400."""
+    questionnaire: Any = None
+    response: Any = body
+    if body.get("resourceType") == "Parameters":
+        parts = {each.get("name"): each.get("resource") for each in body.get("parameter") or () if isinstance(each, dict)}
+        response, questionnaire = parts.get("questionnaire-response", parts.get("resource")), parts.get("questionnaire")
+    if not isinstance(response, dict):
+        raise Refusal(Kind.INVALID, "A QuestionnaireResponse is needed", "Parameters.parameter", code="required")
+    check(house, KIND, response)
+    if questionnaire is not None and (not isinstance(questionnaire, dict) or questionnaire.get("resourceType") != "Questionnaire"):
+        raise Refusal(Kind.INVALID, "The questionnaire must be a Questionnaire", "Parameters.parameter", code="value")
+    return response, questionnaire
+
+
+async def _stands(house: House, id_: str) -> bool:
+    stored = await house.store.read(f"{KIND}/{id_}")
+    return stored is not None and not stored.deleted
+
+
+def _labelled(resource: Json, security: list[Json]) -> Json:
+    return resource | {"meta": {**resource.get("meta", {}), "security": security}} if security else resource
+
+
+async def _bundle(house: House, resources: list[Json]) -> Json:
+    """New ones are POSTed under urns that the others refer to; what stands already (an open Flag, a draft that is revised) is PUT."""
+    refs = [f"{each['resourceType']}/{each['id']}" for each in resources]
+    there = {ref for ref, stored in (await house.store.read_many(refs)).items() if not stored.deleted} if refs else set[str]()
+    urns = {ref: f"urn:uuid:{_uuid(ref.split('/')[1])}" for ref in refs if ref not in there}
+    bundle: Json = {"resourceType": "Bundle", "type": "transaction"}
+    if resources:
+        bundle["entry"] = [_entry(house, resource, urns) for resource in resources]
+    return bundle
+
+
+def _uuid(id_: str) -> str:
+    """Ids of our making are UUIDs; a client's may be anything."""
+    return id_ if len(id_) == 36 and id_.count("-") == 4 else str(uuid4())
+
+
+def _entry(house: House, resource: Json, urns: dict[str, str]) -> Json:
+    kind, ref = resource["resourceType"], f"{resource['resourceType']}/{resource['id']}"
+    if ref in urns:
+        bare = {key: value for key, value in resource.items() if key != "id"}
+        return {"fullUrl": urns[ref], "resource": _led(bare, urns), "request": {"method": "POST", "url": kind}}
+    return {"fullUrl": f"{house.base}/{ref}", "resource": _led(resource, urns), "request": {"method": "PUT", "url": ref}}
+
+
+def _led(value: Any, urns: dict[str, str]) -> Any:
+    """The same with its references led to the urns."""
+    if isinstance(value, dict):
+        return {key: urns.get(inner, inner) if key == "reference" and isinstance(inner, str) else _led(inner, urns) for key, inner in value.items()}
+    return [_led(each, urns) for each in value] if isinstance(value, list) else value
