@@ -15,7 +15,7 @@ from mappings.baseline import prior
 from mappings.genes import gene, guidance, inhibitors
 from mappings.knowledge import KnowledgeError, line_of
 from mappings.medicines import drug, interactions
-from mappings.scales import scale, trajectory, wording
+from mappings.scales import adaptive, scale, trajectory, wording
 from mappings.suggestions import facts, rule
 from mappings.vocabulary import Json
 
@@ -36,6 +36,7 @@ class Knowledge:
 
     scales: Mapping[str, scale.Scale]
     curves: Mapping[str, trajectory.Curve]
+    follow_up: tuple[adaptive.Link, ...]
     priors: Mapping[str, prior.Prior]
     priors_by_code: Mapping[tuple[str, str], prior.Prior]
     genes: Mapping[str, gene.Gene]
@@ -139,6 +140,7 @@ def load(site: str | None = None) -> Knowledge:
 
     scales = {built.id: built for built in reader.folder("mappings.scales", "library", "scales", scale.SCHEMA, worded_scale)}
     curves = {built.id: built for built in reader.folder("mappings.scales", "curves", "curves", trajectory.SCHEMA, trajectory.build)}
+    follow_up = reader.one("mappings.scales", "follow-up.json", adaptive.SCHEMA, lambda data: adaptive.build(data, scales.values()))
     priors = {built.measure: built for built in reader.folder("mappings.baseline", "priors", "priors", prior.SCHEMA, prior.build)}
     genes = {built.gene: built for built in reader.folder("mappings.genes", "library", "genes", gene.SCHEMA, gene.build)}
     guidances = tuple(reader.folder("mappings.genes", "guidance", "guidance", guidance.SCHEMA, guidance.build))
@@ -149,7 +151,9 @@ def load(site: str | None = None) -> Knowledge:
     rules = tuple(reader.folder("mappings.suggestions", "rules", "rules", rule.SCHEMA, lambda data: rule.build(data, catalogue))) if catalogue else ()
     profiles = {built.name: built for built in reader.folder("adapters.ehr", "profiles", "profiles", profile.SCHEMA, profile.build)}
     custom = tuple(reader.located("mappings.r4", "search-parameters", "search-parameters", _SEARCH_PARAMETER, _same))
-    if reader.findings or drugs is None or pairs is None or inhibiting is None or catalogue is None:
+    if reader.findings or drugs is None or pairs is None or inhibiting is None or catalogue is None or follow_up is None:
         raise BrokenKnowledge(reader.findings)
     by_code = {code: built for built in priors.values() for code in built.codes}
-    return Knowledge(scales, curves, priors, by_code, genes, guidances, drugs, pairs, inhibiting, catalogue, rules, profiles, custom, tuple(reader.read))
+    return Knowledge(
+        scales, curves, follow_up, priors, by_code, genes, guidances, drugs, pairs, inhibiting, catalogue, rules, profiles, custom, tuple(reader.read)
+    )  # fmt: skip

@@ -36,7 +36,7 @@ def questionnaire(scale: Scale) -> Json:
         "description": _description(scale),
         "copyright": _copyright(scale),
         "code": _codes(scale),
-        "item": [_question(item) for item in scale.items],
+        "item": [question(item) for item in scale.items],
     }
     rests = scale.rules if scale.total.kind == "profile" else scale.rules[:1]
     made["item"] += [_total(scale, rule) for rule in rests if rule.kind != "profile"]
@@ -73,7 +73,7 @@ def item_text(item: Item) -> str:
     return item.text if item.wording else item.text + TOPIC_MARK
 
 
-def _question(item: Item) -> Json:
+def question(item: Item) -> Json:
     made: Json = {
         "linkId": item.link,
         "extension": [_EXTRACT],
