@@ -16,7 +16,7 @@ from mappings.genes import gene, guidance, inhibitors
 from mappings.knowledge import KnowledgeError, line_of
 from mappings.medicines import drug, interactions
 from mappings.scales import adaptive, scale, trajectory, wording
-from mappings.suggestions import facts, rule
+from mappings.suggestions import facts, review_points, rule
 from mappings.vocabulary import Json
 
 Built = TypeVar("Built")
@@ -46,6 +46,7 @@ class Knowledge:
     inhibitors: inhibitors.Inhibitors
     catalogue: facts.Catalogue
     rules: tuple[rule.Rule, ...]
+    review_points: review_points.Schedule
     profiles: Mapping[str, profile.Profile]
     search_parameters: tuple["Located[Json]", ...]
     read: tuple[str, ...]
@@ -149,11 +150,12 @@ def load(site: str | None = None) -> Knowledge:
     inhibiting = reader.one("mappings.genes", "inhibitors.json", inhibitors.SCHEMA, inhibitors.build)
     catalogue = reader.one("mappings.suggestions", "facts.json", facts.SCHEMA, lambda data: facts.build(data, scales.values(), priors.values()))
     rules = tuple(reader.folder("mappings.suggestions", "rules", "rules", rule.SCHEMA, lambda data: rule.build(data, catalogue))) if catalogue else ()
+    reviews = reader.one("mappings.suggestions", "review-points.json", review_points.SCHEMA, review_points.build)
     profiles = {built.name: built for built in reader.folder("adapters.ehr", "profiles", "profiles", profile.SCHEMA, profile.build)}
     custom = tuple(reader.located("mappings.r4", "search-parameters", "search-parameters", _SEARCH_PARAMETER, _same))
-    if reader.findings or drugs is None or pairs is None or inhibiting is None or catalogue is None or follow_up is None:
+    if reader.findings or drugs is None or pairs is None or inhibiting is None or catalogue is None or follow_up is None or reviews is None:
         raise BrokenKnowledge(reader.findings)
     by_code = {code: built for built in priors.values() for code in built.codes}
     return Knowledge(
-        scales, curves, follow_up, priors, by_code, genes, guidances, drugs, pairs, inhibiting, catalogue, rules, profiles, custom, tuple(reader.read)
+        scales, curves, follow_up, priors, by_code, genes, guidances, drugs, pairs, inhibiting, catalogue, rules, reviews, profiles, custom, tuple(reader.read)
     )  # fmt: skip

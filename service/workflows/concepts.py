@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from mappings.suggestions import review_points
 from mappings.suggestions.rule import KINDS
 
 OWN_CONCEPTS: Final = [
@@ -11,6 +12,7 @@ OWN_CONCEPTS: Final = [
         "definition": "The resource was made by this service from what it rests on; it is not edited by hand.",
     },
     {"code": "suggestion", "display": "Suggestion for review"},
+    review_points.CONCEPT,
     *({"code": f"activity.{kind}", "display": kind.replace("-", " ").capitalize()} for kind in KINDS),
     {"code": "deviation", "display": "Deviation from the person's own baseline"},
     {"code": "z", "display": "z of the value under the person's predictive distribution"},

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from service.house import House
 
 ATTEMPTS = 40
+PERSONS_OWN = frozenset(("Flag", "Task"))
+"""Types that we raise and a person settles: a Flag is resolved, a review Task completed, by updating it."""
 _ACTIONS = {"create": "C", "update": "U", "delete": "D"}
 
 
@@ -153,7 +155,7 @@ async def _previous(house: "House", change: Change, reach: Reach, standing: Stan
     change.previous, change.was_about = previous, current.person
     if change.method == "delete":
         change.person = current.person
-    if change.kind != "Flag" and DERIVED_TAG in previous.get("meta", {}).get("tag", []):
+    if change.kind not in PERSONS_OWN and DERIVED_TAG in previous.get("meta", {}).get("tag", []):
         raise Refusal(Kind.CONFLICT, "This resource is derived: change what it rests on, or use $review", change.kind, code="business-rule")
 
 

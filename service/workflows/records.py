@@ -22,6 +22,8 @@ def note(house: "House", story: Story, change: Change) -> None:
         _consent(story, change)
     elif change.kind == "Flag":
         _flag(story, change)
+    elif change.kind == "Task":
+        _task(story, change)
 
 
 def gone(change: Change) -> bool:
@@ -66,7 +68,15 @@ def denies(provision: Json) -> bool:
 
 def _flag(story: Story, change: Change) -> None:
     """A Flag of ours that a person changed: no longer active means resolved."""
-    for key, row in story.all("flag"):
+    for key, row in list(story.all("flag")):
         if row["ref"] == change.ref:
             status = (change.resource or {}).get("status", "entered-in-error")
             story.put("flag", key, row | {"status": status})
+
+
+def _task(story: Story, change: Change) -> None:
+    """A Task of ours that a person took up, completed or declined: from then on it is theirs."""
+    for key, row in list(story.all("review")):
+        if row["ref"] == change.ref:
+            resource = change.resource or {"status": "entered-in-error"}
+            story.put("review", key, row | {"status": resource.get("status"), "body": row["body"] | resource})

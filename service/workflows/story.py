@@ -13,7 +13,8 @@ Rows = Iterable[tuple[str, str, bytes]]
 class Story:
     """What is known of one person. Rows are (kind, key) -> JSON:
 
-    patient, state (measure), latest (measure), medicine (ref), gene (ref), goal (ref), allergy (ref), consent (ref), suggestion (rule), flag (key).
+    patient, state (measure), latest (measure), medicine (ref), gene (ref), goal (ref), allergy (ref), consent (ref), suggestion (rule), flag (key),
+    review (prescription, start and week), extract (response).
     """
 
     def __init__(self, person: str, rows: Rows) -> None:

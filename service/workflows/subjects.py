@@ -8,7 +8,7 @@ from mappings.vocabulary import Json
 from service.knowledge import Knowledge
 from service.workflows.change import Change
 
-ALWAYS = frozenset({"Patient", "MedicationRequest", "MedicationStatement", "Goal", "AllergyIntolerance", "Consent", "Flag", "CarePlan"})
+ALWAYS = frozenset({"Patient", "MedicationRequest", "MedicationStatement", "Goal", "AllergyIntolerance", "Consent", "Flag", "CarePlan", "Task"})
 
 
 def matters(knowledge: Knowledge, change: Change) -> bool:

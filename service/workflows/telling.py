@@ -17,6 +17,7 @@ from service.workflows.derivation import Event, content, events_of, speaks
 from service.workflows.extracting import Extracting
 from service.workflows.prescribing import Prescribing
 from service.workflows.pushing import pushes
+from service.workflows.reviewing import Reviewing
 from service.workflows.series import Entry, Series, Told, reading_of
 from service.workflows.story import Story
 from service.workflows.suggesting import Suggesting
@@ -109,6 +110,7 @@ class Telling:
         for measure in sorted({event.measure for event in self._events} | {reading.measure for reading in self._removed}):
             self._tell_measure(measure, suggesting)
         prescribing.settle()
+        Reviewing(self, prescribing).settle()
         suggesting.settle()
 
     def _tell_measure(self, measure: str, suggesting: Suggesting) -> None:
