@@ -15,8 +15,9 @@ from mappings.baseline import prior
 from mappings.genes import gene, guidance, inhibitors
 from mappings.knowledge import KnowledgeError, line_of
 from mappings.medicines import drug, interactions
+from mappings.questionnaires import form_file
 from mappings.scales import adaptive, scale, trajectory, wording
-from mappings.suggestions import facts, review_points, rule
+from mappings.suggestions import facts, history, review_points, rule
 from mappings.vocabulary import Json
 
 Built = TypeVar("Built")
@@ -37,6 +38,7 @@ class Knowledge:
     scales: Mapping[str, scale.Scale]
     curves: Mapping[str, trajectory.Curve]
     follow_up: tuple[adaptive.Link, ...]
+    questionnaires: tuple[Json, ...]
     priors: Mapping[str, prior.Prior]
     priors_by_code: Mapping[tuple[str, str], prior.Prior]
     genes: Mapping[str, gene.Gene]
@@ -47,6 +49,7 @@ class Knowledge:
     catalogue: facts.Catalogue
     rules: tuple[rule.Rule, ...]
     review_points: review_points.Schedule
+    history: history.History
     profiles: Mapping[str, profile.Profile]
     search_parameters: tuple["Located[Json]", ...]
     read: tuple[str, ...]
@@ -142,6 +145,7 @@ def load(site: str | None = None) -> Knowledge:
     scales = {built.id: built for built in reader.folder("mappings.scales", "library", "scales", scale.SCHEMA, worded_scale)}
     curves = {built.id: built for built in reader.folder("mappings.scales", "curves", "curves", trajectory.SCHEMA, trajectory.build)}
     follow_up = reader.one("mappings.scales", "follow-up.json", adaptive.SCHEMA, lambda data: adaptive.build(data, scales.values()))
+    forms = tuple(reader.folder("mappings.questionnaires", "library", "questionnaires", form_file.SCHEMA, lambda data: form_file.build(data, scales)))
     priors = {built.measure: built for built in reader.folder("mappings.baseline", "priors", "priors", prior.SCHEMA, prior.build)}
     genes = {built.gene: built for built in reader.folder("mappings.genes", "library", "genes", gene.SCHEMA, gene.build)}
     guidances = tuple(reader.folder("mappings.genes", "guidance", "guidance", guidance.SCHEMA, guidance.build))
@@ -151,11 +155,13 @@ def load(site: str | None = None) -> Knowledge:
     catalogue = reader.one("mappings.suggestions", "facts.json", facts.SCHEMA, lambda data: facts.build(data, scales.values(), priors.values()))
     rules = tuple(reader.folder("mappings.suggestions", "rules", "rules", rule.SCHEMA, lambda data: rule.build(data, catalogue))) if catalogue else ()
     reviews = reader.one("mappings.suggestions", "review-points.json", review_points.SCHEMA, review_points.build)
+    past = reader.one("mappings.suggestions", "history.json", history.SCHEMA, history.build)
     profiles = {built.name: built for built in reader.folder("adapters.ehr", "profiles", "profiles", profile.SCHEMA, profile.build)}
     custom = tuple(reader.located("mappings.r4", "search-parameters", "search-parameters", _SEARCH_PARAMETER, _same))
-    if reader.findings or drugs is None or pairs is None or inhibiting is None or catalogue is None or follow_up is None or reviews is None:
+    if reader.findings or drugs is None or pairs is None or inhibiting is None or catalogue is None or follow_up is None or reviews is None or past is None:
         raise BrokenKnowledge(reader.findings)
     by_code = {code: built for built in priors.values() for code in built.codes}
     return Knowledge(
-        scales, curves, follow_up, priors, by_code, genes, guidances, drugs, pairs, inhibiting, catalogue, rules, reviews, profiles, custom, tuple(reader.read)
+        scales, curves, follow_up, forms, priors, by_code, genes, guidances, drugs, pairs, inhibiting, catalogue, rules, reviews, past,
+        profiles, custom, tuple(reader.read),
     )  # fmt: skip

@@ -6,6 +6,7 @@ They are served and found like any other resource; the API refuses to change the
 import orjson
 
 from mappings.baseline.fhir import CONCEPTS
+from mappings.questionnaires import form_file
 from mappings.scales.concepts import concepts
 from mappings.scales.questionnaire import questionnaire
 from mappings.suggestions.plan_definition import plan_definition
@@ -23,9 +24,11 @@ def resources(house: House) -> list[Json]:
     own: Json = {
         "resourceType": "CodeSystem", "id": "setpoint", "url": OURS, "name": "Setpoint", "title": "Setpoint codes", "status": "active", "content": "complete",
         "caseSensitive": True, "description": "Totals, subscales and items without LOINC codes, the deviation and its parts.",
-        "concept": [*OWN_CONCEPTS, *CONCEPTS, *_measures(knowledge), *(concept for scale in knowledge.scales.values() for concept in concepts(scale))],
+        "concept": [*OWN_CONCEPTS, *CONCEPTS, *_measures(knowledge), *(concept for scale in knowledge.scales.values() for concept in concepts(scale)),
+                    *(concept for form in knowledge.questionnaires for concept in form_file.concepts(form))],
     }  # fmt: skip
-    return [*map(questionnaire, knowledge.scales.values()), *map(plan_definition, knowledge.rules), own, *(each.built for each in knowledge.search_parameters)]
+    forms = [*map(questionnaire, knowledge.scales.values()), *knowledge.questionnaires]
+    return [*forms, *map(plan_definition, knowledge.rules), own, *(each.built for each in knowledge.search_parameters)]
 
 
 def _measures(knowledge: Knowledge) -> list[Json]:

@@ -67,10 +67,10 @@ def _one(found: Found, source: Source, structures: Structures, kind: str, contex
         return
     made: Json = {"resourceType": kind, "id": source.id_of(f"{kind}{place}")}
     builder = _Builder(structures, kind, made, found.notes)
-    builder.fixed(context)
     builder.level(items, place)
     if not builder.placed:
         return
+    builder.fixed(context)
     made[PERSON_AT[kind]] = {"reference": source.person}
     found.resources.append(made)
 
@@ -86,16 +86,14 @@ class _Builder:
     placed: int = 0
 
     def fixed(self, element: Json) -> None:
-        """The values that the Questionnaire itself states; they alone make no resource."""
-        placed = self.placed
+        """The values that the Questionnaire itself states. They alone make no resource, and an answer goes before them."""
         for each in extensions(element, "definitionExtractValue"):
             stated = parts(each)
             path = self._path(stated.get("definition", ("", None))[1])
             if path and "fixed-value" in stated:
-                self._put(self.made, self.kind, path, *stated["fixed-value"], {})
+                self._put(path, *stated["fixed-value"], {}, fixed=True)
             elif path:
                 self.notes.append("A value by expression is not worked out in extraction; it was passed over.")
-        self.placed = placed
 
     def level(self, items: Sequence[Answered], place: str, within: Mapping[tuple[str, ...], Json] | None = None) -> None:
         """Answers of one level; `within`: elements that a group around them has begun, by path."""
@@ -115,7 +113,7 @@ class _Builder:
                 continue
             if path:
                 for key, value in each.values:
-                    self._put(self.made, self.kind, path, key, value, within or {})
+                    self._put(path, key, value, within or {})
             self.level(each.below, place, below)
 
     def _path(self, definition: Any) -> tuple[str, ...]:
@@ -129,7 +127,7 @@ class _Builder:
 
     def _begin(self, path: tuple[str, ...], element: Json, within: Mapping[tuple[str, ...], Json]) -> None:
         """Add the element that a group has filled."""
-        holder, kind, rest = self._holder(path[:-1], within)
+        holder, kind, rest = self._holder(path[:-1], within, path[-1])
         known = self.structures.types[kind].elements.get(path[-1]) if not rest else None
         if known is None:
             self.notes.append("An item's definition names an element that the resource does not have; it was passed over.")
@@ -138,8 +136,9 @@ class _Builder:
         else:
             holder[known.name] = element
 
-    def _holder(self, path: tuple[str, ...], within: Mapping[tuple[str, ...], Json]) -> tuple[Json, str, tuple[str, ...]]:
-        """The element at `path`, made where it is not there yet, its type, and what of the path could not be followed."""
+    def _holder(self, path: tuple[str, ...], within: Mapping[tuple[str, ...], Json], child: str) -> tuple[Json, str, tuple[str, ...]]:
+        """The element at `path`, made where it is not there yet, its type, and what of the path could not be followed. Of a choice it is the
+        type that has the next name (`child` after the last one)."""
         holder, kind, start = self.made, self.kind, 0
         for length in range(len(path), 0, -1):
             if path[:length] in within:
@@ -148,9 +147,11 @@ class _Builder:
                 break
         for place in range(start, len(path)):
             element = self.structures.types[kind].elements.get(path[place]) if kind in self.structures.types else None
-            if element is None or not element.keys:
+            following = path[place + 1] if place + 1 < len(path) else child
+            fitting = [each for each in (element.keys if element else ()) if following in getattr(self.structures.types.get(each[1]), "elements", {})]
+            if element is None or not fitting:
                 return holder, kind, path[place:]
-            key, kind = element.keys[0]
+            key, kind = fitting[0]
             if element.many:
                 held = holder.setdefault(key, [{}])
                 holder = held[-1]
@@ -164,22 +165,24 @@ class _Builder:
             kind = self.structures.types[kind].elements[name].keys[0][1]
         return kind
 
-    def _put(self, made: Json, kind: str, path: tuple[str, ...], key: str, value: Any, within: Mapping[tuple[str, ...], Json]) -> None:
-        holder, kind, rest = self._holder(path[:-1], within) if within or made is self.made else (made, kind, path[:-1])
+    def _put(self, path: tuple[str, ...], key: str, value: Any, within: Mapping[tuple[str, ...], Json], fixed: bool = False) -> None:
+        holder, kind, rest = self._holder(path[:-1], within, path[-1])
         element = self.structures.types[kind].elements.get(path[-1]) if not rest and kind in self.structures.types else None
         fitted = None if element is None else _fitted(element, key, value)
         if element is None or fitted is None:
             self.notes.append("An answer does not fit the element that its item's definition names; it was passed over.")
             return
         name, converted = fitted
+        if fixed and any(each in holder for each, _ in element.keys):
+            return
         if element.many:
             holder.setdefault(name, []).append(converted)
+        elif name in holder and holder[name] != converted:
+            self.notes.append("Several answers were given for an element that is there once; the first one stands.")
+            return
         else:
-            if name in holder and holder[name] != converted:
-                self.notes.append("Several answers were given for an element that is there once; the first one stands.")
-                return
             holder[name] = converted
-        self.placed += 1
+        self.placed += not fixed
 
 
 def _fitted(element: Element, key: str, value: Any) -> tuple[str, Any] | None:

@@ -36,7 +36,7 @@ class Prescribing:
     def note(self, changes: Iterable[Change]) -> None:
         """Keep what the changes say of medicines, genes and the person."""
         for change in changes:
-            records.note(self._telling.house, self._story, change)
+            self.changed |= records.note(self._telling.house, self._story, change)
             if change.kind in MEDICINES:
                 self._medicine(change)
             elif change.kind == "Observation":

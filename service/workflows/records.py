@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from mappings.suggestions import history
 from mappings.vocabulary import Json
 from service.workflows.change import Change
 from service.workflows.story import Story
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
 _GONE = {"entered-in-error", "cancelled", "rejected"}
 
 
-def note(house: "House", story: Story, change: Change) -> None:
-    """Keep what this change says."""
+def note(house: "House", story: Story, change: Change) -> bool:
+    """Keep what this change says; whether it changed what is known of the person's past."""
     if change.kind == "Patient":
         _patient(story, change)
     elif change.kind in ("Goal", "AllergyIntolerance"):
@@ -24,6 +25,7 @@ def note(house: "House", story: Story, change: Change) -> None:
         _flag(story, change)
     elif change.kind == "Task":
         _task(story, change)
+    return _history(house, story, change)
 
 
 def gone(change: Change) -> bool:
@@ -80,3 +82,14 @@ def _task(story: Story, change: Change) -> None:
         if row["ref"] == change.ref:
             resource = change.resource or {"status": "entered-in-error"}
             story.put("review", key, row | {"status": resource.get("status"), "body": row["body"] | resource})
+
+
+def _history(house: "House", story: Story, change: Change) -> bool:
+    said = history.said(house.knowledge.history, change.resource) if change.method != "delete" and change.resource is not None else {}
+    if said == (story.get("history", change.ref) or {}):
+        return False
+    if said:
+        story.put("history", change.ref, said)
+    else:
+        story.drop("history", change.ref)
+    return True

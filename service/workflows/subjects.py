@@ -4,6 +4,7 @@ from mappings.baseline.fhir import codes_of
 from mappings.genes.genotype import genotypes_of
 from mappings.questionnaires.extraction import extracts
 from mappings.scales.recognition import is_scored, scale_of
+from mappings.suggestions import history
 from mappings.vocabulary import Json
 from service.knowledge import Knowledge
 from service.workflows.change import Change
@@ -23,6 +24,6 @@ def matters(knowledge: Knowledge, change: Change) -> bool:
 def _speaks(knowledge: Knowledge, change: Change, resource: Json) -> bool:
     if change.kind == "QuestionnaireResponse":
         return is_scored(resource) and scale_of(resource, knowledge.scales, change.related) is not None
-    if change.kind == "Observation":
-        return any(code in knowledge.priors_by_code for code in codes_of(resource)) or bool(genotypes_of(resource))
-    return False
+    if change.kind == "Observation" and (any(code in knowledge.priors_by_code for code in codes_of(resource)) or genotypes_of(resource)):
+        return True
+    return bool(history.said(knowledge.history, resource))

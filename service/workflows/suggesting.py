@@ -4,7 +4,7 @@ within the age its rule sets, raises one; older answers stay quiet."""
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from mappings.suggestions import collect, provenance
+from mappings.suggestions import collect, history, provenance
 from mappings.suggestions.care_plan import canonical, care_plan, facts_digest, withdrawn
 from mappings.suggestions.decision import Action, Existing, decide
 from mappings.suggestions.facts import FactValue
@@ -155,6 +155,7 @@ class Suggesting:
         refs = (*genes, *dict.fromkeys(medicine.ref for medicine, _ in findings))
         found |= collect.gene_facts([finding for _, finding in findings], bool(genes), refs)
         found["interaction.present"] = FactValue(bool(self._prescribing.interactions), tuple(medicine.ref for medicine in medicines))
+        found |= history.facts(self._story.all("history"))
         goals = tuple(key for key, _ in self._story.all("goal"))
         found["goal.present"] = FactValue(bool(goals), goals)
         return found

@@ -39,7 +39,7 @@ def test_the_plan_is_a_draft_proposal(rules: dict[str, Rule], worse: dict[str, F
     check_r4(plan)
     assert (plan["status"], plan["intent"], plan["subject"]) == ("draft", "proposal", {"reference": "Patient/p1"})
     assert plan["identifier"] == [{"system": "https://setpoint.example/fhir/NamingSystem/suggestion", "value": "plan-1"}]
-    assert plan["instantiatesCanonical"] == ["https://setpoint.example/fhir/PlanDefinition/depression-worsening|1.0.0"]
+    assert plan["instantiatesCanonical"] == ["https://setpoint.example/fhir/PlanDefinition/depression-worsening|1.1.0"]
     assert plan["replaces"] == [{"reference": "CarePlan/old"}]
     assert plan["supportingInfo"] == [{"reference": "QuestionnaireResponse/q1"}, {"reference": "Observation/total1"}]
     assert {"reference": "Goal/g1"} in plan["goal"]
@@ -101,7 +101,7 @@ def test_the_narrative_says_what_a_clinician_asks(rules: dict[str, Rule], worse:
         "GAD-7 total",
         "NICE guideline NG222",
         "A questionnaire measures symptoms and makes no diagnosis.",
-        "Rule depression-worsening, version 1.0.0: PHQ-9 total at least 10 points; and",
+        "Rule depression-worsening, version 1.1.0: PHQ-9 total at least 10 points; and",
     ):
         assert said in told
 

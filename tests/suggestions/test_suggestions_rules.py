@@ -161,7 +161,7 @@ MISSHAPEN = [
     (("condition",), {"all": []}),
     (("condition",), {"fact": "phq-9.total", "op": "is", "value": 1}),
     (("activities", 0, "kind"), "prescription"),
-    (("activities", 2, "why_not"), "no condition goes with it"),
+    (("activities", 0), {"kind": "follow-up", "text": "Look again", "in_days": 7, "why_not": "no condition goes with it"}),
     (("evidence",), []),
     (("evidence", 0, "doi"), "not a doi"),
     (("limits",), []),
