@@ -17,6 +17,8 @@ ROOT = HERE.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from mappings.scales.scale import Scale  # noqa: E402
+from mappings.vocabulary import LOINC  # noqa: E402
 from service.definitions import capability  # noqa: E402
 from service.errors import RETRY_AFTER_S, Kind  # noqa: E402
 from service.fhir.routes import ROUTES  # noqa: E402
@@ -156,6 +158,96 @@ def scales() -> str:
     return table(("scale", "title", "terms", "wording", "notice"), rows)
 
 
+def library() -> str:
+    """Every scale: what it measures, its codes, its terms, its sources."""
+    rows = []
+    for scale in _by_name():
+        total = scale.total
+        span = f"{total.low} to {total.high}" if total.kind == "number" else {"level": "a level", "profile": "no total"}.get(total.kind, total.kind)
+        panel = ", ".join(code.code for code in scale.panel if code.system == LOINC) or "none verified"
+        terms = f"{scale.licence.state.replace('-', ' ')}; {'wording ships' if scale.licence.wording == 'ships' else 'topics only'}"
+        rows.append((f"`{scale.id}`", scale.title, scale.mode, str(len(scale.items)), span, panel, terms, ", ".join(scale.source)))
+    return table(("id", "scale", "answered by", "items", "total", "LOINC panel", "terms", "source"), rows)
+
+
+def bands() -> str:
+    """Bands, cut-offs and screens of every total, and how many items may be missing."""
+    rows = []
+    for scale in _by_name():
+        for rule in scale.rules:
+            if rule.bands:
+                said = "; ".join(f"{band.low:g} to {band.high:g} {band.text}" for band in rule.bands)
+            elif rule.cutoffs:
+                said = "; ".join(cutoff.met for cutoff in rule.cutoffs)
+            else:
+                said = "; ".join(level.text for level in rule.levels) or (f"{rule.screen.positive} or {rule.screen.negative}" if rule.screen else "")
+            missing = {"prorate": f"up to {rule.missing.allowed}, prorated"}.get(rule.missing.fill, "none") if rule.kind == "number" else ""
+            sources = ", ".join(dict.fromkeys(source for band in (*rule.bands, *rule.cutoffs) for source in band.source)) or ", ".join(rule.source)
+            rows.append((f"`{rule.code}`", rule.title, said, missing, sources))
+    return table(("score", "what", "bands, cut-offs, levels", "missing items allowed", "source"), rows)
+
+
+def safety() -> str:
+    """What raises a Flag."""
+    rows = []
+    for scale in _by_name():
+        for rule in scale.safety:
+            what = f"item {', '.join(rule.items)} at {rule.low:g} or more" if rule.items else f"`{rule.score}` at {rule.low:g} or more"
+            rows.append((f"`{rule.code}`", what, rule.level, ", ".join(rule.source)))
+    return table(("Flag", "raised by", "how pressing", "source"), rows)
+
+
+def changes() -> str:
+    """The published statistics of change. V: read in a source; L: standard literature from memory; derived: computed from a source."""
+    rows = []
+    for scale in _by_name():
+        for fact in scale.change:
+            figures = {"value": fact.value, "min": fact.low, "max": fact.high, "r": fact.r, "mean": fact.mean, "sd": fact.sd}
+            said = ", ".join(f"{name} {figure:g}" for name, figure in figures.items() if figure is not None) + (" %" if fact.percent else "")
+            rows.append((f"`{fact.score}`", fact.kind, said, "; ".join(filter(None, (fact.sample, fact.note))), fact.evidence, ", ".join(fact.source)))
+    return table(("score", "statistic", "figures", "sample, note", "evidence", "source"), rows)
+
+
+def curves() -> str:
+    """The published courses under treatment."""
+    rows = []
+    for _, curve in sorted(load().curves.items()):
+        start, linear, quadratic = curve.coefficients
+        model = f"{start:g} {linear:+g} w {quadratic:+g} w^2"
+        spread = "published" if curve.variance else "not published: none is given"
+        rows.append((f"`{curve.id}`", curve.population, model, f"{curve.last_week:g}", spread, ", ".join(curve.source)))
+    return table(("measure", "people", "mean in week w", "last week", "spread", "source"), rows)
+
+
+def followup() -> str:
+    """What leads on in an adaptive session."""
+    rows = []
+    for link in load().follow_up:
+        where = f"item {link.item}" if link.item else "total"
+        men = f" ({link.men_low:g} for men)" if link.men_low != link.low else ""
+        rows.append((f"`{link.after}`", f"{where} {link.low:g} or more{men}", f"`{link.then}`", ", ".join(link.source)))
+    return table(("after", "if", "then", "source"), rows)
+
+
+def reviews() -> str:
+    """The review points of a treatment."""
+    rows = []
+    for point in load().review_points.points:
+        only = " or ".join(filter(None, (f"age under {point.age_below}" if point.age_below else "", "suicide risk" if point.suicide_risk else "")))
+        rows.append((f"week {point.week}", only or "everybody", point.text, ", ".join(point.source)))
+    return table(("when", "for", "what", "source"), rows)
+
+
+def sources() -> str:
+    """What the short names of sources stand for."""
+    named = json.loads((ROOT / "mappings/scales/sources.json").read_text(encoding="utf-8"))["sources"]
+    return table(("name", "source"), [(f"`{name}`", text) for name, text in named.items()])
+
+
+def _by_name() -> list[Scale]:
+    return sorted(load().scales.values(), key=lambda each: each.id)
+
+
 def genes() -> str:
     """Where guidance and alleles come from."""
     found: dict[tuple[str, str], int] = {}
@@ -180,6 +272,14 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "vendors": vendors,
     "scales": scales,
     "genes": genes,
+    "library": library,
+    "bands": bands,
+    "safety": safety,
+    "changes": changes,
+    "curves": curves,
+    "followup": followup,
+    "reviews": reviews,
+    "sources": sources,
 }
 
 
