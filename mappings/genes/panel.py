@@ -29,7 +29,7 @@ def written(text: str) -> Genotype:
     gene, equals, value = text.partition("=")
     if not equals or not gene.strip():
         raise ValueError("a gene is written GENE=VALUE, for instance CYP2D6=*1/*4")
-    return genotype(gene.strip(), value.strip())
+    return genotype(gene.strip().upper(), value.strip())
 
 
 def medicine_named(name: str, drugs: Drugs) -> Medicine:
@@ -75,11 +75,13 @@ def _rows(known: Knowledge, interpreted: Sequence[Interpreted], drug: str, takin
     for finding in find(known.guidances, interpreted, drug):
         yield _row(finding, "genetic", ())
     changes = [adjust(known.inhibitors, known.genes, one, taking, drug, on) for one in interpreted]
-    rules = tuple(change.rule for change in changes if change)
+    rules = {change.genetic.gene: change.rule for change in changes if change}
     if rules:
         counted = [change.interpreted if change else one for one, change in zip(interpreted, changes, strict=True)]
         for finding in find(known.guidances, counted, drug):
-            yield _row(finding, "adjusted", rules)
+            named = tuple(rules[gene] for gene in finding.lookup if gene in rules)
+            if named:
+                yield _row(finding, "adjusted", named)
 
 
 def _gene(one: Interpreted, adjusted: Adjusted | None, taking: bool) -> dict[str, Any]:
