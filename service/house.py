@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from mappings.medicines.plug import External
 from mappings.r4.structures import Structures
 from mappings.r4.validate import Validator
 from mappings.vocabulary import Json
+from service import external
 from service.audit import AuditTrail
 from service.definitions import Definitions
 from service.gate import Gate
@@ -61,6 +63,7 @@ class House:
     turns: Turns
     filling: Filling
     capability: Mapping[str, Any]
+    external: tuple[External, ...]
     base: str
 
     async def read(self, kind: str, id_: str) -> Stored | None:
@@ -125,7 +128,8 @@ def assemble(settings: Settings, knowledge: Knowledge, definitions: Definitions,
         summaries=definitions.summaries, validator=definitions.validator,
         indexer=Indexer(definitions.extractors, parameters, base), searcher=searcher, totals=Totals(store, searcher),
         registry=registry, gate=Gate(access.verifier if access else None, links), audit=AuditTrail(store), versions=Versions(store), keys=keys, access=access,
-        metrics=Metrics(), turns=Turns(), filling=Filling(store, types, site_parameters(knowledge, types)), capability=definitions.capability, base=base,
+        metrics=Metrics(), turns=Turns(), filling=Filling(store, types, site_parameters(knowledge, types)), capability=definitions.capability,
+        external=external.sources(settings, knowledge), base=base,
     )  # fmt: skip
     links.house = house
     return house

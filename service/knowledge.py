@@ -14,7 +14,7 @@ from adapters.ehr import profile
 from mappings.baseline import prior
 from mappings.genes import gene, guidance, inhibitors
 from mappings.knowledge import KnowledgeError, line_of
-from mappings.medicines import drug, interactions
+from mappings.medicines import drug, interactions, staging, warnings
 from mappings.questionnaires import form_file
 from mappings.scales import adaptive, scale, trajectory, wording
 from mappings.suggestions import facts, history, review_points, rule
@@ -46,6 +46,8 @@ class Knowledge:
     drugs: drug.Drugs
     interactions: interactions.Interactions
     inhibitors: inhibitors.Inhibitors
+    warnings: tuple[warnings.Warning_, ...]
+    staging: Mapping[str, Any]
     catalogue: facts.Catalogue
     rules: tuple[rule.Rule, ...]
     review_points: review_points.Schedule
@@ -151,6 +153,8 @@ def load(site: str | None = None) -> Knowledge:
     guidances = tuple(reader.folder("mappings.genes", "guidance", "guidance", guidance.SCHEMA, guidance.build))
     drugs = reader.one("mappings.medicines", "drugs.json", drug.SCHEMA, drug.build)
     pairs = reader.one("mappings.medicines", "interactions.json", interactions.SCHEMA, interactions.build)
+    warned = reader.one("mappings.medicines", "warnings.json", warnings.SCHEMA, lambda data: warnings.build(data, drugs)) if drugs else None
+    stages = reader.one("mappings.medicines", "staging.json", staging.SCHEMA, staging.build)
     inhibiting = reader.one("mappings.genes", "inhibitors.json", inhibitors.SCHEMA, inhibitors.build)
     catalogue = reader.one("mappings.suggestions", "facts.json", facts.SCHEMA, lambda data: facts.build(data, scales.values(), priors.values()))
     rules = tuple(reader.folder("mappings.suggestions", "rules", "rules", rule.SCHEMA, lambda data: rule.build(data, catalogue))) if catalogue else ()
@@ -158,10 +162,13 @@ def load(site: str | None = None) -> Knowledge:
     past = reader.one("mappings.suggestions", "history.json", history.SCHEMA, history.build)
     profiles = {built.name: built for built in reader.folder("adapters.ehr", "profiles", "profiles", profile.SCHEMA, profile.build)}
     custom = tuple(reader.located("mappings.r4", "search-parameters", "search-parameters", _SEARCH_PARAMETER, _same))
-    if reader.findings or drugs is None or pairs is None or inhibiting is None or catalogue is None or follow_up is None or reviews is None or past is None:
+    if reader.findings or drugs is None or pairs is None or inhibiting is None or warned is None or stages is None:
+        raise BrokenKnowledge(reader.findings)
+    if catalogue is None or follow_up is None or reviews is None or past is None:
         raise BrokenKnowledge(reader.findings)
     by_code = {code: built for built in priors.values() for code in built.codes}
     return Knowledge(
-        scales, curves, follow_up, forms, priors, by_code, genes, guidances, drugs, pairs, inhibiting, catalogue, rules, reviews, past,
+        scales, curves, follow_up, forms, priors, by_code, genes, guidances, drugs, pairs, inhibiting, warned, stages,
+        catalogue, rules, reviews, past,
         profiles, custom, tuple(reader.read),
     )  # fmt: skip

@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     patient_system: str | None = Field(None, description="identifier system that narrows patient look-up in laboratory inputs")
     max_body_mb: int = Field(10, ge=1, le=512, description="largest request body")
     conditional_delete: Literal["single", "multiple"] = Field("single", description="multiple: a conditional delete may take away several resources at once")
+    interactions: str | None = Field(None, description="a licensed interaction source of the site, as `module:function` ([medicines](medicines.md))")
     max_requests: int = Field(400, ge=1, description="most FHIR requests in hand at once in a process; more are told to come back (429)")
     max_entries: int = Field(5000, ge=1, description="most entries in a batch or transaction")
     statement_timeout_s: float = Field(10.0, gt=0, description="longest database statement of a request")

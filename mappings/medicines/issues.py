@@ -43,6 +43,7 @@ _KINDS: Final = {
     "allergy": "Recorded allergy or intolerance",
     "unmapped": "Medicine not recognised",
     "ceiling": "Dose above a limit",
+    "warning": "Warning for this person",
 }
 
 

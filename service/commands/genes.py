@@ -49,8 +49,7 @@ def interpret(
 
 def _gene(row: dict[str, Any]) -> dict[str, Any]:
     adjusted = row.get("adjusted") or {}
-    status = ", ".join(f"{allele} {state}" for allele, state in row["allele_status"].items()) if isinstance(row["allele_status"], dict) else row["allele_status"]
-    shown = {"gene": row["gene"], "diplotype": row["diplotype"], "phenotype": row["phenotype"], "score": row["activity_score"], "status": status}
+    shown = {name: row[name] for name in ("gene", "diplotype", "phenotype", "activity_score", "allele_status")}
     if "adjusted" in row:
         shown["with medicines"] = adjusted.get("phenotype")
     return shown | {"notes": " ".join([*row["notes"], *filter(None, [adjusted.get("rule")])])}

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from mappings.genes.genotype import Genotype, genotypes_of
-from mappings.genes.guidance import Finding, find
+from mappings.genes.guidance import Finding
 from mappings.genes.phenotype import interpret
-from mappings.medicines.interactions import Interaction, check
+from mappings.medicines.checking import Checked, Context, Known, checked
+from mappings.medicines.dosage import daily_mg
+from mappings.medicines.interactions import Interaction
 from mappings.medicines.issues import detected_issue
 from mappings.medicines.prescription import Medicine, medicine_of
+from mappings.medicines.warnings import Person
+from mappings.suggestions import collect, history
 from mappings.vocabulary import Json
 from service.workflows import records
 from service.workflows.change import Change
@@ -41,7 +45,7 @@ class Prescribing:
                 self._medicine(change)
             elif change.kind == "Observation":
                 self._gene(change)
-            elif change.kind == "AllergyIntolerance":
+            elif change.kind in ("AllergyIntolerance", "Patient"):
                 self.changed = True
 
     def _medicine(self, change: Change) -> None:
@@ -51,7 +55,8 @@ class Prescribing:
             self._story.drop("medicine", change.ref)
             return
         medicine = medicine_of({**(change.resource or {}), "id": change.id}, self._knowledge.drugs, change.related)
-        self._story.put("medicine", change.ref, asdict(medicine) | {"security": self._security[change.ref]})
+        more = {"security": self._security[change.ref], "mg": daily_mg(change.resource or {})}
+        self._story.put("medicine", change.ref, asdict(medicine) | more)
 
     def _gene(self, change: Change) -> None:
         found = [] if change.method == "delete" else genotypes_of({**(change.resource or {}), "id": change.id})
@@ -70,25 +75,43 @@ class Prescribing:
         return [_medicine(row) for _, row in self._story.all("medicine")]
 
     @cached_property
-    def findings(self) -> list[tuple[Medicine, Finding]]:
-        """What the guidelines say of the active medicines with these genes, each in its own words."""
+    def checks(self) -> list[Checked]:
+        """Every active medicine against everything that is known of the person."""
+        known, active = self._known(), [medicine for medicine in self.medicines if medicine.active]
+        context = self._context() if active else None
+        return [checked(known, medicine, self._daily(medicine.ref), context) for medicine in active] if context else []
+
+    def _known(self) -> Known:
+        own = self._knowledge
+        return Known(own.genes, own.guidance, own.inhibitors, own.drugs, own.interactions, own.warnings, self._telling.house.external)
+
+    def _context(self) -> Context:
         genotypes = [Genotype(**genotype) for _, row in self._story.all("gene") for genotype in row["genotypes"]]
         interpreted = [interpret(self._knowledge.genes, genotype) for genotype in genotypes]
-        if not interpreted:
-            return []
-        active = [medicine for medicine in self.medicines if medicine.active]
-        return [(medicine, finding) for medicine in active for drug in medicine.ingredients for finding in find(self._knowledge.guidance, interpreted, drug)]
+        recorded = [row for _, row in self._story.all("allergy")]
+        return Context(self.medicines, interpreted, recorded, self._person(), iso(self._telling.now)[:10])
+
+    def _person(self) -> Person:
+        patient, now = self._story.get("patient") or {}, iso(self._telling.now)
+        age = collect.person_facts(patient, now).get("person.age-years")
+        states = history.facts(self._knowledge.history, self._story.all("history"), now)
+        pregnant, smoker = states.get("person.pregnant"), states.get("person.smoker")
+        refs = tuple(ref for state in (pregnant, smoker) if state is not None and state.value for ref in state.refs)
+        return Person(int(age.value) if age else None, patient.get("gender"), bool(pregnant.value) if pregnant else None, bool(smoker and smoker.value), refs)
+
+    def _daily(self, ref: str) -> float | None:
+        found: float | None = (self._story.get("medicine", ref) or {}).get("mg")
+        return found
+
+    @cached_property
+    def findings(self) -> list[tuple[Medicine, Finding]]:
+        """What the guidelines say of the active medicines with these genes, each in its own words."""
+        return [(each.medicine, finding) for each in self.checks for finding in each.findings]
 
     @cached_property
     def interactions(self) -> list[tuple[Medicine, Interaction]]:
-        """What stands against an active prescription beside the others."""
-        everything, day = self.medicines, iso(self._telling.now)[:10]
-        found = []
-        for medicine in everything:
-            if medicine.active and medicine.ref.startswith("MedicationRequest/"):
-                others = [other for other in everything if other.ref != medicine.ref]
-                found += [(medicine, each) for each in check((self._knowledge.interactions,), self._knowledge.drugs, medicine, others, day)]
-        return found
+        """What else stands against an active prescription."""
+        return [(each.medicine, found) for each in self.checks if each.medicine.ref.startswith("MedicationRequest/") for found in each.interactions]
 
     def settle(self) -> None:
         """Bring the DetectedIssues in step with medicines and genes."""
@@ -127,7 +150,7 @@ class Prescribing:
 
 
 def _medicine(row: Json) -> Medicine:
-    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items() if key != "security"}
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items() if key not in ("security", "mg")}
     return Medicine(**values)
 
 

@@ -154,8 +154,9 @@ class Suggesting:
         findings = self._prescribing.findings
         refs = (*genes, *dict.fromkeys(medicine.ref for medicine, _ in findings))
         found |= collect.gene_facts([finding for _, finding in findings], bool(genes), refs)
-        found["interaction.present"] = FactValue(bool(self._prescribing.interactions), tuple(medicine.ref for medicine in medicines))
-        found |= history.facts(self._story.all("history"))
+        against = any(each.kind != "warning" for _, each in self._prescribing.interactions)
+        found["interaction.present"] = FactValue(against, tuple(medicine.ref for medicine in medicines))
+        found |= history.facts(self._knowledge.history, self._story.all("history"), iso(self._telling.now))
         goals = tuple(key for key, _ in self._story.all("goal"))
         found["goal.present"] = FactValue(bool(goals), goals)
         return found
