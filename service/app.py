@@ -18,6 +18,7 @@ from service.access import token_endpoint
 from service.entry import open_house
 from service.fhir.application import FhirApplication
 from service.house import House
+from service.ingest import routes
 from service.log import configure, event
 from service.openapi import document
 from service.release import release
@@ -35,7 +36,7 @@ def create(settings: Settings, house: House | None = None) -> "Front":
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         opened = house or await open_house(settings)
         app.state.house = opened
-        fhir.house = opened
+        fhir.house = ingest.house = opened
         await shelf.stock(opened)
         await opened.filling.settle()
         watching = asyncio.ensure_future(opened.filling.watch())
@@ -53,23 +54,26 @@ def create(settings: Settings, house: House | None = None) -> "Front":
 
     app = FastAPIOffline(title="Setpoint", version=release(), lifespan=lifespan, openapi_url="/openapi.json", docs_url="/docs", redoc_url=None)
     fhir = FhirApplication(house)  # type: ignore[arg-type]
+    ingest = FhirApplication(house, routes.find, b"/ingest")  # type: ignore[arg-type]
     app.openapi = document  # type: ignore[method-assign]
     _routes(app, settings)
     app.router.routes.append(Mount("/fhir", app=fhir))
-    return Front(app, fhir)
+    return Front(app, fhir, ingest)
 
 
 class Front:
-    """The door: requests for FHIR go straight to it, everything else, and the lifespan, to FastAPI. FastAPI's layers of middleware cost a
+    """The door: requests for FHIR and /ingest go straight there, everything else, and the lifespan, to FastAPI. FastAPI's layers of middleware cost a
     read as much as the read itself, and none of them does anything for it."""
 
-    def __init__(self, app: FastAPI, fhir: FhirApplication) -> None:
-        self._app, self._fhir = app, fhir
+    def __init__(self, app: FastAPI, fhir: FhirApplication, ingest: FhirApplication) -> None:
+        self._app, self._fhir, self._ingest = app, fhir, ingest
         self.router, self.state = app.router, app.state
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and scope["path"].startswith("/fhir") and not scope["path"].startswith("/fhir/.well-known/"):
             await self._fhir(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith("/ingest/"):
+            await self._ingest(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 import jsonschema_rs
 
 from adapters.ehr import profile
+from adapters.laboratory import authority
 from mappings.baseline import prior
 from mappings.genes import gene, guidance, inhibitors
 from mappings.knowledge import KnowledgeError, line_of
@@ -53,6 +54,7 @@ class Knowledge:
     review_points: review_points.Schedule
     history: history.History
     profiles: Mapping[str, profile.Profile]
+    authorities: Mapping[str, str]
     search_parameters: tuple["Located[Json]", ...]
     read: tuple[str, ...]
 
@@ -161,6 +163,7 @@ def load(site: str | None = None) -> Knowledge:
     reviews = reader.one("mappings.suggestions", "review-points.json", review_points.SCHEMA, review_points.build)
     past = reader.one("mappings.suggestions", "history.json", history.SCHEMA, history.build)
     profiles = {built.name: built for built in reader.folder("adapters.ehr", "profiles", "profiles", profile.SCHEMA, profile.build)}
+    named = reader.folder("adapters.laboratory", "authorities", "authorities", authority.SCHEMA, authority.build)
     custom = tuple(reader.located("mappings.r4", "search-parameters", "search-parameters", _SEARCH_PARAMETER, _same))
     if reader.findings or drugs is None or pairs is None or inhibiting is None or warned is None or stages is None:
         raise BrokenKnowledge(reader.findings)
@@ -170,5 +173,5 @@ def load(site: str | None = None) -> Knowledge:
     return Knowledge(
         scales, curves, follow_up, forms, priors, by_code, genes, guidances, drugs, pairs, inhibiting, warned, stages,
         catalogue, rules, reviews, past,
-        profiles, custom, tuple(reader.read),
+        profiles, {name: system for each in named for name, system in each.items()}, custom, tuple(reader.read),
     )  # fmt: skip

@@ -11,6 +11,8 @@ from mappings.vocabulary import HGNC, LOINC, Json
 
 GENOTYPE: Final = "84413-4"
 GENE_STUDIED: Final = "48018-6"
+NOT_REPORTED: Final = "Diplotype not reported"
+"""What our own genotype Observation says where the laboratory gave a phenotype only."""
 METABOLISM: Final = "53040-2"
 """Genetic variation effect on drug metabolism: the phenotype component of STU1, STU2 and of HL7 v2."""
 GENE_SPECIFIC: Final = {"79715-9": "CYP2D6", "40425-1": "CYP2D6", "79714-2": "CYP2C19", "79716-7": "CYP2C9"}
@@ -92,7 +94,7 @@ def _found(observation: Json, codes: list[str], gene: str, text: str | None) -> 
     phenotype = _phenotype_component(observation)
     if METABOLISM in codes:
         phenotype, text = _metaboliser(observation.get("valueCodeableConcept")) or text, None
-    if text is None:
+    if text is None or text == NOT_REPORTED:
         if phenotype:
             yield Genotype(gene, None, phenotype, ref, date)
         return

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mappings.genes.gene import Gene
-from mappings.genes.genotype import GENE_STUDIED, GENOTYPE, METABOLISER_ANSWERS
+from mappings.genes.genotype import GENE_STUDIED, GENOTYPE, METABOLISER_ANSWERS, METABOLISM, NOT_REPORTED
 from mappings.genes.guidance import Finding
 from mappings.genes.phenotype import Interpreted
 from mappings.medicines.drug import Drugs
@@ -68,8 +68,11 @@ def genotype_observation(study: Study, one: Interpreted, gene: Gene | None) -> J
     """The genotype (84413-4) of one gene, its text as read, or as sent where it was not understood."""
     studied = concept(*([coding(HGNC, gene.hgnc)] if gene and gene.hgnc else []), text=one.gene)
     body = _observation(study, concept(coding(LOINC, GENOTYPE)), "genotype", one.gene, one.diplotype or one.reported or "")
-    body["valueCodeableConcept"] = concept(text=one.diplotype or "Diplotype not reported")
+    body["valueCodeableConcept"] = concept(text=one.diplotype or NOT_REPORTED)
     body["component"] = [{"code": concept(coding(LOINC, GENE_STUDIED)), "valueCodeableConcept": studied}]
+    if one.reported or (one.diplotype is None and (one.phenotype or one.statuses)):
+        said = one.reported or one.phenotype or ", ".join(one.statuses)
+        body["component"].append(_component(coding(LOINC, METABOLISM), _metaboliser(one.gene, said) | {"text": said}))
     return body
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -19,10 +20,10 @@ log = logging.getLogger("setpoint.fhir")
 
 
 class FhirApplication:
-    """Pure ASGI: no middleware between the server and an interaction."""
+    """Pure ASGI: no middleware between the server and an interaction. `routes` finds what answers below `mount`."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
+    def __init__(self, house: House, routes: Callable[[str, list[str]], Route] = find, mount: bytes = b"/fhir") -> None:
+        self.house, self._routes, self._mount = house, routes, mount
         self._in_hand = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -45,8 +46,8 @@ class FhirApplication:
         call: Call | None = None
         route: Route | None = None
         try:
-            call = Call(self.house, scope, receive, _parts(scope), request_id)
-            route = find(call.method, call.parts)
+            call = Call(self.house, scope, receive, _parts(scope, self._mount), request_id)
+            route = self._routes(call.method, call.parts)
             if not route.draws:
                 call.check_format()
             if not is_open(route):
@@ -70,10 +71,10 @@ class FhirApplication:
             await self.house.audit.refused(call, route.interaction, refusal.kind.status)
 
 
-def _parts(scope: Any) -> list[str]:
+def _parts(scope: Any, mount: bytes) -> list[str]:
     """Path segments after the mount. Errors: 400 for NUL, bad UTF-8 or an encoded slash."""
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
-    path = raw.split(b"?")[0].removeprefix(scope.get("root_path", "").encode()).removeprefix(b"/fhir").strip(b"/")
+    path = raw.split(b"?")[0].removeprefix(scope.get("root_path", "").encode()).removeprefix(mount).strip(b"/")
     if not path:
         return []
     if b"%" in path:
