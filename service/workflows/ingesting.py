@@ -1,6 +1,6 @@
 """Laboratory results become a report: the person is found, what contradicts the record is refused, and everything is stored in one commit."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import orjson
@@ -11,6 +11,7 @@ from mappings.genes.phenotype import Interpreted, interpret
 from mappings.genes.report import Study, report
 from mappings.vocabulary import Json
 from service.errors import Kind, Refusal
+from service.security.reach import EVERYBODY
 from service.store.clock import now_us
 from service.workflows.change import Change, Requester
 from service.workflows.clinical_time import iso
@@ -138,8 +139,10 @@ async def _store(house: "House", resources: list[Json], person: str, who: Reques
     if standing is not None and not standing.deleted:
         return False
     changes = [Change("update", each["resourceType"], each["id"], each, orjson.dumps(each), expected=0, person=person) for each in resources]
+    # all of it is about the one person who was found within reach; its ids are of our making, which a patient-bound token may not choose
+    asked = replace(who, reach=EVERYBODY)
     try:
-        await receive(house, changes, who)
+        await receive(house, changes, asked)
     except Refusal as refusal:
         if refusal.kind is Kind.PRECONDITION:
             return False
