@@ -238,6 +238,56 @@ def reviews() -> str:
     return table(("when", "for", "what", "source"), rows)
 
 
+def alleles() -> str:
+    """The genes that are interpreted."""
+    rows = []
+    for gene in sorted(load().genes.values(), key=lambda each: each.gene):
+        data: dict[str, Any] = json.loads((ROOT / f"mappings/genes/library/{gene.gene.lower()}.json").read_text(encoding="utf-8"))
+        rows.append((gene.gene, gene.kind, str(len(gene.alleles)), gene.version, "; ".join(data["source"])))
+    return table(("gene", "rule", "alleles", "table", "source"), rows)
+
+
+def pairs() -> str:
+    """Every gene-drug pair with what each source says, by lookup key."""
+    rows = []
+    for one in sorted(load().guidance, key=lambda each: each.drug):
+        for source in one.sources:
+            levels = f"level {source.level}" if source.level else ""
+            rows.append((one.drug, ", ".join(one.genes), source.source, levels, str(len(source.rows)), source.version, source.date))
+    return table(("drug", "genes", "source", "level", "rows", "version", "date"), rows)
+
+
+def interactions() -> str:
+    """The pair rules."""
+    rows = [(rule.title, rule.severity, rule.text, rule.mitigation, rule.source) for rule in load().interactions.rules]
+    return table(("what", "severity", "why", "what to do", "source"), rows)
+
+
+def warnings() -> str:
+    """Warnings that hang on the person."""
+    rows = [(each.title, each.severity, each.text, each.mitigation, each.source) for each in load().warnings]
+    return table(("what", "severity", "why", "what to do", "source"), rows)
+
+
+def monitoring() -> str:
+    """What is measured under which medicine."""
+    rows = []
+    for plan in load().monitoring.plans:
+        weeks = ", ".join(map(str, plan.weeks)) if len(plan.weeks) < 9 else f"{plan.weeks[0]} to {plan.weeks[-1]} ({len(plan.weeks)} times)"
+        rows.append((", ".join(sorted(plan.drugs)), plan.name, weeks, str(plan.every), plan.source))
+    return table(("under", "what", "weeks from the start", "then every (weeks)", "source"), rows)
+
+
+def limits() -> str:
+    """Values that call for action under a medicine."""
+    rows = []
+    for limit in load().monitoring.limits:
+        span = f"from {limit.low:g}" if limit.low is not None else ""
+        span += f" below {limit.high:g}" if limit.high is not None else ""
+        rows.append((", ".join(sorted(limit.drugs)), limit.measure, span.strip(), limit.severity, limit.mitigation, limit.source))
+    return table(("under", "measure", "value", "severity", "what to do", "source"), rows)
+
+
 def sources() -> str:
     """What the short names of sources stand for."""
     named = json.loads((ROOT / "mappings/scales/sources.json").read_text(encoding="utf-8"))["sources"]
@@ -280,6 +330,12 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "followup": followup,
     "reviews": reviews,
     "sources": sources,
+    "alleles": alleles,
+    "pairs": pairs,
+    "interactions": interactions,
+    "warnings": warnings,
+    "monitoring": monitoring,
+    "limits": limits,
 }
 
 

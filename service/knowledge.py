@@ -15,7 +15,7 @@ from adapters.laboratory import authority
 from mappings.baseline import prior
 from mappings.genes import gene, guidance, inhibitors
 from mappings.knowledge import KnowledgeError, line_of
-from mappings.medicines import drug, interactions, staging, warnings
+from mappings.medicines import drug, interactions, monitoring, staging, warnings
 from mappings.questionnaires import form_file
 from mappings.scales import adaptive, scale, trajectory, wording
 from mappings.suggestions import facts, history, review_points, rule
@@ -48,6 +48,7 @@ class Knowledge:
     interactions: interactions.Interactions
     inhibitors: inhibitors.Inhibitors
     warnings: tuple[warnings.Warning_, ...]
+    monitoring: monitoring.Monitoring
     staging: Mapping[str, Any]
     catalogue: facts.Catalogue
     rules: tuple[rule.Rule, ...]
@@ -156,6 +157,7 @@ def load(site: str | None = None) -> Knowledge:
     drugs = reader.one("mappings.medicines", "drugs.json", drug.SCHEMA, drug.build)
     pairs = reader.one("mappings.medicines", "interactions.json", interactions.SCHEMA, interactions.build)
     warned = reader.one("mappings.medicines", "warnings.json", warnings.SCHEMA, lambda data: warnings.build(data, drugs)) if drugs else None
+    watched = reader.one("mappings.medicines", "monitoring.json", monitoring.SCHEMA, lambda data: monitoring.build(data, drugs, priors)) if drugs else None
     stages = reader.one("mappings.medicines", "staging.json", staging.SCHEMA, staging.build)
     inhibiting = reader.one("mappings.genes", "inhibitors.json", inhibitors.SCHEMA, inhibitors.build)
     catalogue = reader.one("mappings.suggestions", "facts.json", facts.SCHEMA, lambda data: facts.build(data, scales.values(), priors.values()))
@@ -165,13 +167,13 @@ def load(site: str | None = None) -> Knowledge:
     profiles = {built.name: built for built in reader.folder("adapters.ehr", "profiles", "profiles", profile.SCHEMA, profile.build)}
     named = reader.folder("adapters.laboratory", "authorities", "authorities", authority.SCHEMA, authority.build)
     custom = tuple(reader.located("mappings.r4", "search-parameters", "search-parameters", _SEARCH_PARAMETER, _same))
-    if reader.findings or drugs is None or pairs is None or inhibiting is None or warned is None or stages is None:
+    if reader.findings or drugs is None or pairs is None or inhibiting is None or warned is None or stages is None or watched is None:
         raise BrokenKnowledge(reader.findings)
     if catalogue is None or follow_up is None or reviews is None or past is None:
         raise BrokenKnowledge(reader.findings)
     by_code = {code: built for built in priors.values() for code in built.codes}
     return Knowledge(
-        scales, curves, follow_up, forms, priors, by_code, genes, guidances, drugs, pairs, inhibiting, warned, stages,
+        scales, curves, follow_up, forms, priors, by_code, genes, guidances, drugs, pairs, inhibiting, warned, watched, stages,
         catalogue, rules, reviews, past,
         profiles, {name: system for each in named for name, system in each.items()}, custom, tuple(reader.read),
     )  # fmt: skip

@@ -26,7 +26,7 @@ def paths(capability: Mapping[str, Any]) -> Json:
     found["/fhir/_history"] = {"get": _operation("historySystem", "Every version of everything", "Bundle", [_SINCE, _COUNT_ABOVE])}
     for name, entry in capability["types"].items():
         found |= _of_type(name, set(entry.get("interactions", capability["interactions"])))
-    return found | _operations() | _beside()
+    return found | _operations() | _ingest() | _beside()
 
 
 def _operations() -> Json:
@@ -40,6 +40,17 @@ def _operations() -> Json:
         "/fhir/Patient/{id}/$everything": {"get": _operation("everything", "All of a person's record", "Bundle", [_ID, _SINCE, _TYPE, _COUNT])},
         "/fhir/Patient/{id}/*": {"get": _operation("searchCompartment", "Search a person's compartment", "Bundle", [_ID, _TYPE, _COUNT])},
         "/fhir/Observation/$lastn": {"get": _operation("lastn", "The newest Observations of each code", "Bundle", [person])},
+        "/fhir/QuestionnaireResponse/$extract": {
+            "post": _operation("extract", "All that storing a response would create, as a transaction", "Bundle", body="QuestionnaireResponse")
+        },
+        "/fhir/QuestionnaireResponse/{id}/$extract": {"get": _operation("extractStored", "The same of a stored response", "Bundle", [_ID])},
+        "/fhir/Questionnaire/$populate": {"post": _operation("populate", "A response filled with what is known", "Parameters", body="Parameters")},
+        "/fhir/Questionnaire/$next-question": {
+            "post": _operation("nextQuestion", "The next question of an adaptive session", "QuestionnaireResponse", body="QuestionnaireResponse")
+        },
+        "/fhir/MedicationRequest/$check": {
+            "post": _operation("check", "What stands against a prescription, before it is stored", "Bundle", body="MedicationRequest")
+        },
         "/fhir/$meta": {"get": _operation("metaSystem", "The tags, labels and profiles in use", "Parameters")},
     }
 
@@ -97,6 +108,24 @@ def _operation(
     if security is not None:
         made["security"] = security
     return made
+
+
+def _ingest() -> Json:
+    """Results as laboratories send them; every answer says row by row what became of it."""
+    patient = {"name": "patient", "in": "query", "required": True, "schema": {"type": "string"}, "description": "system|value, or a value that one person has"}
+    found: Json = {}
+    for name, media, summary in (
+        ("pharmcat", "application/json", "PharmCAT's report or phenotyper JSON, 2.0 to 3.1"),
+        ("hl7v2", "application/hl7-v2", "An ORU^R01 in ER7, answered with an ACK in ER7"),
+        ("csv", "text/csv", "patient,gene,diplotype,specimen_date,laboratory"),
+    ):
+        kind = {"type": "object"} if media == "application/json" else {"type": "string"}
+        done = {media if name == "hl7v2" else "application/json": {"schema": {"type": "string"} if name == "hl7v2" else {"type": "object"}}}
+        responses = {code: {"description": text, "content": done} for code, text in (("200", "Stood already, or taken"), ("201", "Created"), ("422", "Refused"))}
+        operation: Json = {"operationId": f"ingest{name.capitalize()}", "summary": summary, "responses": responses | {"4XX": _OUTCOME, "5XX": _OUTCOME},
+                           "requestBody": {"required": True, "content": {media: {"schema": kind}}}}  # fmt: skip
+        found[f"/ingest/{name}"] = {"post": operation | ({"parameters": [patient]} if name == "pharmcat" else {})}
+    return found
 
 
 def _beside() -> Json:

@@ -1,7 +1,7 @@
 """A prescription against everything that is known of the person: genes, the other medicines, allergies, age, sex, pregnancy, dose. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from mappings.genes.gene import Gene
@@ -13,6 +13,7 @@ from mappings.medicines.allergies import allergies
 from mappings.medicines.dosage import above_ceilings
 from mappings.medicines.drug import Drugs
 from mappings.medicines.interactions import Interaction, Interactions, check
+from mappings.medicines.monitoring import Monitoring, Value, beyond
 from mappings.medicines.plug import External
 from mappings.medicines.prescription import Medicine
 from mappings.medicines.warnings import Person, Warning_, warnings_for
@@ -29,18 +30,21 @@ class Known:
     drugs: Drugs
     interactions: Interactions
     warnings: Sequence[Warning_]
+    monitoring: Monitoring
     external: Sequence[External] = ()
 
 
 @dataclass(slots=True)
 class Context:
-    """The person now. `medicines`: everything prescribed or taken, the stopped among them; `allergies`: AllergyIntolerance resources; `on`: ISO day."""
+    """The person now. `medicines`: everything prescribed or taken, the stopped among them; `allergies`: AllergyIntolerance resources; `on`: ISO day;
+    `values`: the newest value of each measure."""
 
     medicines: Sequence[Medicine]
     interpreted: Sequence[Interpreted]
     allergies: Sequence[Json]
     person: Person
     on: str
+    values: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ def checked(known: Known, medicine: Medicine, mg_per_day: float | None, context:
     found = check((known.interactions,), known.drugs, medicine, others, context.on)
     found += allergies(known.drugs, medicine, context.allergies)
     found += warnings_for(known.warnings, medicine, context.person, mg_per_day)
+    found += beyond(known.monitoring, medicine, context.values)
     found += above_ceilings(findings, medicine, mg_per_day, context.person.age)
     found += [each for source in known.external for each in source.ask(medicine, others, context.on)]
     found += _smoke(known, medicine, context)

@@ -104,7 +104,7 @@ class Interaction:
     """Something to review about one medicine. `refs` are the medicines and other resources it rests on, the reviewed medicine first."""
 
     code: str
-    kind: Literal["interaction", "washout", "duplicate", "allergy", "unmapped", "ceiling", "warning"]
+    kind: Literal["interaction", "washout", "duplicate", "allergy", "unmapped", "ceiling", "warning", "limit"]
     severity: Severity
     title: str
     text: str

@@ -44,6 +44,7 @@ _KINDS: Final = {
     "unmapped": "Medicine not recognised",
     "ceiling": "Dose above a limit",
     "warning": "Warning for this person",
+    "limit": "Result at a limit for this medicine",
 }
 
 

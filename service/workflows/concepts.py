@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from mappings.medicines import monitoring
 from mappings.suggestions import review_points
 from mappings.suggestions.rule import KINDS
 
@@ -13,6 +14,7 @@ OWN_CONCEPTS: Final = [
     },
     {"code": "suggestion", "display": "Suggestion for review"},
     review_points.CONCEPT,
+    monitoring.CONCEPT,
     *({"code": f"activity.{kind}", "display": kind.replace("-", " ").capitalize()} for kind in KINDS),
     {"code": "deviation", "display": "Deviation from the person's own baseline"},
     {"code": "z", "display": "z of the value under the person's predictive distribution"},

@@ -15,6 +15,7 @@ from mappings.medicines.checking import Checked, Context, Known, checked
 from mappings.medicines.dosage import daily_mg
 from mappings.medicines.interactions import Interaction
 from mappings.medicines.issues import detected_issue
+from mappings.medicines.monitoring import Value, values_of
 from mappings.medicines.prescription import Medicine, medicine_of
 from mappings.medicines.warnings import Person
 from mappings.suggestions import collect, history
@@ -83,13 +84,22 @@ class Prescribing:
 
     def _known(self) -> Known:
         own = self._knowledge
-        return Known(own.genes, own.guidance, own.inhibitors, own.drugs, own.interactions, own.warnings, self._telling.house.external)
+        return Known(own.genes, own.guidance, own.inhibitors, own.drugs, own.interactions, own.warnings, own.monitoring, self._telling.house.external)
 
     def _context(self) -> Context:
         genotypes = [Genotype(**genotype) for _, row in self._story.all("gene") for genotype in row["genotypes"]]
         interpreted = [interpret(self._knowledge.genes, genotype) for genotype in genotypes]
         recorded = [row for _, row in self._story.all("allergy")]
-        return Context(self.medicines, interpreted, recorded, self._person(), iso(self._telling.now)[:10])
+        return Context(self.medicines, interpreted, recorded, self._person(), iso(self._telling.now)[:10], self.values)
+
+    @cached_property
+    def values(self) -> dict[str, Value]:
+        """The newest value of each measure that medicines are monitored by."""
+        return values_of(self._story.all("latest"), self._knowledge.monitoring.measures, collect.instant)
+
+    def heard(self, measures: set[str]) -> None:
+        """New values of these measures: limits under a medicine are looked at again."""
+        self.changed |= bool(measures & self._knowledge.monitoring.measures)
 
     def _person(self) -> Person:
         patient, now = self._story.get("patient") or {}, iso(self._telling.now)

@@ -78,10 +78,11 @@ def _flag(story: Story, change: Change) -> None:
 
 def _task(story: Story, change: Change) -> None:
     """A Task of ours that a person took up, completed or declined: from then on it is theirs."""
-    for key, row in list(story.all("review")):
-        if row["ref"] == change.ref:
-            resource = change.resource or {"status": "entered-in-error"}
-            story.put("review", key, row | {"status": resource.get("status"), "body": row["body"] | resource})
+    for kind in ("review", "monitor"):
+        for key, row in list(story.all(kind)):
+            if row["ref"] == change.ref:
+                resource = change.resource or {"status": "entered-in-error"}
+                story.put(kind, key, row | {"status": resource.get("status"), "body": row["body"] | resource})
 
 
 def _history(house: "House", story: Story, change: Change) -> bool:

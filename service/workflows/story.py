@@ -14,7 +14,7 @@ class Story:
     """What is known of one person. Rows are (kind, key) -> JSON:
 
     patient, state (measure), latest (measure), medicine (ref), gene (ref), goal (ref), allergy (ref), consent (ref), suggestion (rule), flag (key),
-    review (prescription, start and week), extract (response), history (ref).
+    review (prescription, start and week), extract (response), history (ref), monitor (medicine and schedule).
     """
 
     def __init__(self, person: str, rows: Rows) -> None:

@@ -15,6 +15,7 @@ from service.store.unit import Reading, Unit, Write
 from service.workflows.change import Change, Requester
 from service.workflows.derivation import Event, content, events_of, speaks
 from service.workflows.extracting import Extracting
+from service.workflows.monitoring import Monitoring
 from service.workflows.prescribing import Prescribing
 from service.workflows.pushing import pushes
 from service.workflows.reviewing import Reviewing
@@ -107,10 +108,14 @@ class Telling:
         prescribing = Prescribing(self)
         prescribing.note([*self.changes, *extracting.changes])
         suggesting = Suggesting(self, prescribing)
-        for measure in sorted({event.measure for event in self._events} | {reading.measure for reading in self._removed}):
+        measures = {event.measure for event in self._events} | {reading.measure for reading in self._removed}
+        for measure in sorted(measures):
             self._tell_measure(measure, suggesting)
+        prescribing.heard(measures)
         prescribing.settle()
         Reviewing(self, prescribing).settle()
+        if prescribing.changed:
+            Monitoring(self, prescribing).settle()
         suggesting.settle()
 
     def _tell_measure(self, measure: str, suggesting: Suggesting) -> None:

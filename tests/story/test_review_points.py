@@ -23,7 +23,8 @@ def prescribed(person: str, weeks: float, name: str = "sertraline", **more: Any)
 
 async def tasks(client: httpx.AsyncClient, person: str) -> dict[str, Json]:
     """Review Tasks by the day on which they begin to be due."""
-    return {each["restriction"]["period"]["start"]: each for each in await found(client, f"Task?patient={person}")}
+    reviews = await found(client, f"Task?patient={person}&code=treatment-review")
+    return {each["restriction"]["period"]["start"]: each for each in reviews}
 
 
 def day(weeks: float) -> str:
