@@ -41,15 +41,15 @@ def _operations() -> Json:
         "/fhir/Patient/{id}/*": {"get": _operation("searchCompartment", "Search a person's compartment", "Bundle", [_ID, _TYPE, _COUNT])},
         "/fhir/Observation/$lastn": {"get": _operation("lastn", "The newest Observations of each code", "Bundle", [person])},
         "/fhir/QuestionnaireResponse/$extract": {
-            "post": _operation("extract", "All that storing a response would create, as a transaction", "Bundle", body="QuestionnaireResponse")
+            "post": _operation("extract", "All that storing a response would create, as a transaction", "Bundle", body="QuestionnaireResponse", example="none")
         },
         "/fhir/QuestionnaireResponse/{id}/$extract": {"get": _operation("extractStored", "The same of a stored response", "Bundle", [_ID])},
         "/fhir/Questionnaire/$populate": {"post": _operation("populate", "A response filled with what is known", "Parameters", body="Parameters")},
         "/fhir/Questionnaire/$next-question": {
-            "post": _operation("nextQuestion", "The next question of an adaptive session", "QuestionnaireResponse", body="QuestionnaireResponse")
+            "post": _operation("nextQuestion", "The next question of an adaptive session", "QuestionnaireResponse", body="QuestionnaireResponse", example="none")
         },
         "/fhir/MedicationRequest/$check": {
-            "post": _operation("check", "What stands against a prescription, before it is stored", "Bundle", body="MedicationRequest")
+            "post": _operation("check", "What stands against a prescription, before it is stored", "Bundle", body="MedicationRequest", example="none")
         },
         "/fhir/$meta": {"get": _operation("metaSystem", "The tags, labels and profiles in use", "Parameters")},
     }
@@ -121,7 +121,8 @@ def _ingest() -> Json:
     ):
         kind = {"type": "object"} if media == "application/json" else {"type": "string"}
         done = {media if name == "hl7v2" else "application/json": {"schema": {"type": "string"} if name == "hl7v2" else {"type": "object"}}}
-        responses = {code: {"description": text, "content": done} for code, text in (("200", "Stood already, or taken"), ("201", "Created"), ("422", "Refused"))}
+        said = {"200": "Stood already, or taken", "201": "Created", "422": "Refused"}
+        responses = {code: {"description": text, "content": done} for code, text in said.items()}
         operation: Json = {"operationId": f"ingest{name.capitalize()}", "summary": summary, "responses": responses | {"4XX": _OUTCOME, "5XX": _OUTCOME},
                            "requestBody": {"required": True, "content": {media: {"schema": kind}}}}  # fmt: skip
         found[f"/ingest/{name}"] = {"post": operation | ({"parameters": [patient]} if name == "pharmcat" else {})}
