@@ -34,5 +34,5 @@ lint: setup
 # The locks carry hashes and no index address: one for development and tests, one for the image.
 LOCK := $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 -q pyproject.toml
 lock:
-	$(LOCK) --extra dev -o requirements.lock
+	$(LOCK) --extra dev --extra populations --extra spark -o requirements.lock
 	$(LOCK) --no-annotate -c requirements.lock -o requirements-runtime.lock

@@ -46,7 +46,8 @@ def _operations() -> Json:
         "/fhir/QuestionnaireResponse/{id}/$extract": {"get": _operation("extractStored", "The same of a stored response", "Bundle", [_ID])},
         "/fhir/Questionnaire/$populate": {"post": _operation("populate", "A response filled with what is known", "Parameters", body="Parameters")},
         "/fhir/Questionnaire/$next-question": {
-            "post": _operation("nextQuestion", "The next question of an adaptive session", "QuestionnaireResponse", body="QuestionnaireResponse", example="none")
+            "post": _operation("nextQuestion", "The next question of an adaptive session", "QuestionnaireResponse",
+                               body="QuestionnaireResponse", example="none")
         },
         "/fhir/MedicationRequest/$check": {
             "post": _operation("check", "What stands against a prescription, before it is stored", "Bundle", body="MedicationRequest", example="none")

@@ -1,0 +1,306 @@
+"""`setpoint baseline recompute`: one row for every input row, judged by the person's earlier values only. Flat in memory, resumable.
+
+People are dealt out to bucket files by a hash of patient and measure; buckets are judged by a pool, each to a file of its own; the files
+become the output at the end, in one move. What is finished stands when it is run again.
+"""
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final
+from zlib import crc32
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pac
+import pyarrow.csv as pc
+import pyarrow.ipc as ipc
+import pyarrow.parquet as pq
+
+from mappings.baseline import many, prior
+from mappings.baseline.prior import Prior
+from service.populations.tables import COLUMNS, BadTable, batches, days, numbers
+
+OUTPUT: Final = ("patient", "measure", "time", "value", "n", "lower95", "upper95", "lower99", "upper99", "z", "p", "set_point", "p_gross_error",
+                 "p_real_change", "alert")  # fmt: skip
+_BUCKET_BYTES: Final = 48 << 20
+_ALONE_BYTES: Final = 1 << 20
+"""A smaller input is judged by this process: starting others takes longer."""
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of it: rows in and out, people, rows that another replaced, rows whose value or time could not be judged."""
+
+    rows: int = 0
+    written: int = 0
+    series: int = 0
+    duplicates: int = 0
+    not_judged: int = 0
+    alerts: int = 0
+    more: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def add(self, other: Mapping[str, int]) -> None:
+        for name, value in other.items():
+            setattr(self, name, getattr(self, name) + value)
+
+
+def recompute(source: Path, priors: Mapping[str, dict[str, Any]], out: Path, say: Say, processes: int | None = None) -> Report:
+    """Judge every row of `source`; `priors`: measure -> its file's data. Errors: BadTable, also for a measure without a prior, before anything
+    is written."""
+    started, report = time.monotonic(), Report()
+    if out.suffix.lower() not in (".csv", ".parquet", ".ndjson", ".jsonl"):
+        raise BadTable("the output is .csv, .parquet or .ndjson")
+    work = out.with_name(f"{out.name}.parts")
+    key = _key(source, priors, out)
+    buckets = _dealt(source, priors, work, key, report, say)
+    built = {measure: prior.build(data) for measure, data in priors.items()}
+    parts = [work / f"{number:05d}" for number in range(buckets)]
+    waiting = [part for part in parts if not part.with_suffix(".done").exists()]
+    if len(waiting) < buckets:
+        say(f"{buckets - len(waiting)} of {buckets} parts stand from before")
+    workers = max(1, min(processes or os.cpu_count() or 1, len(waiting)))
+    with _pool(workers) as run:
+        for done, _ in enumerate(run(built, waiting, out.suffix.lower()), 1):
+            say(f"judged {done} of {len(waiting)} parts")
+    for part in parts:
+        report.add(json.loads(part.with_suffix(".done").read_text(encoding="utf-8")))
+    _joined(parts, out)
+    shutil.rmtree(work)
+    report.seconds = time.monotonic() - started
+    return report
+
+
+class _pool:
+    """All cores, or this process alone where one is enough."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Callable[[Mapping[str, Prior], list[Path], str], Any]:
+        if self._workers > 1:
+            self._pool = ProcessPoolExecutor(self._workers, get_context("spawn"))  # Arrow's threads do not outlive a fork
+        return self._run
+
+    def _run(self, priors: Mapping[str, Prior], parts: list[Path], suffix: str) -> Any:
+        if self._pool is None:
+            for part in parts:
+                _judged(priors, part, suffix)
+                yield part
+            return
+        for done in as_completed([self._pool.submit(_judged, priors, part, suffix) for part in parts]):
+            done.result()
+            yield done
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+
+def _key(source: Path, priors: Mapping[str, Any], out: Path) -> str:
+    """What a resumed run must have in common with the one before."""
+    if not source.is_file():
+        raise BadTable("there is no such file")
+    stat = source.stat()
+    said = json.dumps([str(source.resolve()), stat.st_size, stat.st_mtime_ns, priors, out.suffix, 1], sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+def _dealt(source: Path, priors: Mapping[str, Any], work: Path, key: str, report: Report, say: Say) -> int:
+    """The input dealt out to bucket files; how many. A finished deal of the same input stands."""
+    note = work / "dealt.json"
+    if note.exists():
+        told = json.loads(note.read_text(encoding="utf-8"))
+        if told["key"] == key:
+            report.rows, report.more = told["rows"], told["more"]
+            return int(told["buckets"])
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    try:
+        size = source.stat().st_size
+        count = 1 if size < _ALONE_BYTES else max(min(4096, -(-size // _BUCKET_BYTES)), 2 * (os.cpu_count() or 1))
+        report.rows = _deal(source, priors, work, count, report, say)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    note.write_text(json.dumps({"key": key, "buckets": count, "rows": report.rows, "more": report.more}), encoding="utf-8")
+    return count
+
+
+def _deal(source: Path, priors: Mapping[str, Any], work: Path, count: int, report: Report, say: Say) -> int:
+    writers: dict[int, tuple[Any, Any]] = {}
+    rows = 0
+    known = {measure: prior.build(data) for measure, data in priors.items()}
+    try:
+        for table in batches(source, known, report.more):
+            unknown = sorted(str(each) for each in pac.unique(table["measure"]).to_pylist() if each not in priors)
+            if unknown:
+                raise BadTable(f"no prior is given for the measure {unknown[0][:64]!r}")
+            bucket = _buckets(table["patient"], count)
+            numbered = table.append_column("row", pa.array(np.arange(rows, rows + table.num_rows)))
+            for number in np.unique(bucket):
+                if number not in writers:
+                    sink = pa.OSFile(str(work / f"{number:05d}.in"), "wb")
+                    writers[number] = (sink, ipc.new_stream(sink, numbered.schema))
+                writers[number][1].write_table(numbered.filter(pa.array(bucket == number)))
+            rows += table.num_rows
+            say(f"read {rows:,} rows")
+    finally:
+        for sink, writer in writers.values():
+            writer.close()
+            sink.close()
+    return rows
+
+
+def _buckets(patients: pa.ChunkedArray, count: int) -> np.ndarray[Any, Any]:
+    """A person's rows are always in one bucket."""
+    coded = pac.dictionary_encode(pac.fill_null(patients, "")).combine_chunks()
+    coded = coded.chunk(0) if isinstance(coded, pa.ChunkedArray) else coded
+    hashes = np.array([crc32(text.encode()) % count for text in coded.dictionary.to_pylist()] or [0])
+    found: np.ndarray[Any, Any] = hashes[coded.indices.to_numpy()]
+    return found
+
+
+def _judged(priors: Mapping[str, Prior], part: Path, suffix: str) -> None:
+    """Judge one bucket and write its part of the output."""
+    source = part.with_suffix(".in")
+    told = {"written": 0, "series": 0, "duplicates": 0, "not_judged": 0, "alerts": 0}
+    if source.exists():
+        with pa.memory_map(str(source)) as mapped:
+            table = ipc.open_stream(mapped).read_all()
+        made = judged_table(table, priors, told)
+        _write(made, part.with_suffix(suffix))
+    part.with_suffix(".done").write_text(json.dumps(told), encoding="utf-8")
+
+
+def judged_table(table: pa.Table, priors: Mapping[str, Prior], told: dict[str, int]) -> pa.Table:
+    """The rows of whole people, judged: what a bucket is, and what a partition of another engine is. `row` gives the order of arrival."""
+    day, value = days(table["time"]), numbers(table["value"])
+    person = _codes(table["patient"])
+    measure = _codes(table["measure"])
+    arrival = table["row"].to_numpy() if "row" in table.column_names else np.arange(table.num_rows)
+    order = np.lexsort((arrival, day, measure, person))
+    same = np.zeros(len(order), bool)
+    if len(order) > 1:
+        one, two = order[:-1], order[1:]
+        same[:-1] = (person[one] == person[two]) & (measure[one] == measure[two]) & (day[one] == day[two])
+    kept = order[~same]
+    told["duplicates"] += int(same.sum())
+    columns: dict[str, Any] = {name: np.full(len(kept), np.nan) for name in OUTPUT[5:14]}
+    columns |= {"n": np.zeros(len(kept), np.int64), "alert": np.zeros(len(kept), bool)}
+    names = table["measure"].take(pa.array(kept)).to_pylist() if len(kept) else []
+    fresh = np.ones(len(kept), bool)
+    fresh[1:] = (person[kept[1:]] != person[kept[:-1]]) | (measure[kept[1:]] != measure[kept[:-1]])
+    told["series"] += int(fresh.sum())
+    starts = np.flatnonzero(fresh)
+    lengths = np.diff(np.append(starts, len(kept)))
+    by_measure: dict[str, list[int]] = {}
+    for number, at in enumerate(starts):
+        by_measure.setdefault(names[at], []).append(number)
+    for name, numbers_ in by_measure.items():
+        _judge(priors[name], starts[numbers_], lengths[numbers_], day[kept], value[kept], columns)
+    told["not_judged"] += int(np.isnan(columns["z"]).sum())
+    told["alerts"] += int(columns["alert"].sum())
+    told["written"] += len(kept)
+    made = table.select(list(COLUMNS)).take(pa.array(kept))
+    for name in OUTPUT[4:]:
+        column = columns[name]
+        made = made.append_column(name, pa.array(column, mask=np.isnan(column)) if column.dtype == float else pa.array(column))
+    return made
+
+
+def _judge(given: Prior, starts: Any, lengths: Any, day: Any, value: Any, columns: dict[str, Any]) -> None:
+    """One measure; values without a time come last in their series and are not judged."""
+    timed = np.array([int(np.isfinite(day[start : start + length]).sum()) for start, length in zip(starts, lengths, strict=True)])
+    some = timed > 0
+    if not some.any():
+        return
+    found = many.judge(given, starts[some], timed[some], day, value)
+    rows = np.concatenate([np.arange(start, start + length) for start, length in zip(starts[some], timed[some], strict=True)])
+    for name in OUTPUT[4:]:
+        columns[name][rows] = getattr(found, name)[rows]
+
+
+def _codes(column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
+    coded = pac.dictionary_encode(pac.fill_null(column, "")).combine_chunks()
+    coded = coded.chunk(0) if isinstance(coded, pa.ChunkedArray) else coded
+    found: np.ndarray[Any, Any] = coded.indices.to_numpy() if len(coded) else np.array([], int)
+    return found
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    half = path.with_name(f"{path.name}.half")
+    if path.suffix == ".parquet":
+        pq.write_table(table, half)
+    elif path.suffix == ".csv":
+        _write_csv(table, half)
+    else:
+        with half.open("w", encoding="utf-8") as lines:
+            for row in table.to_pylist():
+                lines.write(_json_row(row) + "\n")
+    half.replace(path)
+
+
+def _write_csv(table: pa.Table, path: Path) -> None:
+    """Without quotes where no cell needs them, which is nearly always."""
+    texts = [name for name in table.column_names if pa.types.is_string(table[name].type)]
+    if any(pac.any(pac.match_substring_regex(table[name], '[",\\r\\n]')).as_py() for name in texts):
+        with path.open("w", encoding="utf-8", newline="") as lines:
+            writer = csv.writer(lines, lineterminator="\n")
+            for row in table.to_pylist():
+                writer.writerow([_cell(each) for each in row.values()])
+        return
+    pc.write_csv(table, path, pc.WriteOptions(include_header=False, quoting_style="none"))
+
+
+def _cell(value: Any) -> Any:
+    return "" if value is None else ("true" if value else "false") if isinstance(value, bool) else value
+
+
+def _json_row(row: dict[str, Any]) -> str:
+    """One row as JSON; a value that came as the text of a number is written as that number, to the letter."""
+    value = row["value"]
+    try:
+        literal = isinstance(value, str) and json.dumps(json.loads(value)) and not isinstance(json.loads(value), str | list | dict | bool | None.__class__)
+    except ValueError:
+        literal = False
+    mark = "\u0000value\u0000"
+    text = json.dumps(row | {"value": mark} if literal else row, ensure_ascii=False, default=str)
+    return text.replace(json.dumps(mark), value) if literal else text
+
+
+def _joined(parts: list[Path], out: Path) -> None:
+    """The parts as one file, put in place in one move."""
+    suffix = out.suffix.lower()
+    found = [part.with_suffix(suffix) for part in parts if part.with_suffix(suffix).exists()]
+    half = out.with_name(f"{out.name}.half")
+    if suffix == ".parquet":
+        _joined_parquet(found, half)
+    else:
+        with half.open("wb") as sink:
+            if suffix == ".csv":
+                sink.write((",".join(OUTPUT) + "\n").encode())
+            for part in found:
+                with part.open("rb") as source:
+                    shutil.copyfileobj(source, sink, 1 << 20)
+    half.replace(out)
+
+
+def _joined_parquet(found: list[Path], half: Path) -> None:
+    if not found:
+        pq.write_table(pa.table({name: pa.array([], pa.string()) for name in OUTPUT}), half)
+        return
+    with pq.ParquetWriter(half, pq.read_schema(found[0])) as writer:
+        for part in found:
+            writer.write_table(pq.read_table(part))

@@ -1,0 +1,172 @@
+"""Tables of values as they come: CSV, Parquet, NDJSON of rows, or FHIR Observations as NDJSON - a batch at a time.
+
+Every cell keeps its own writing: text is never read as missing ("NA" is the sodium of some people), and a value is given back as it came.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
+
+from mappings.baseline.measured import Measured, measure_value
+from mappings.baseline.prior import Prior
+from service.populations.series import day_of
+
+COLUMNS: Final = ("patient", "measure", "time", "value")
+BATCH: Final = 200_000
+DAY_US: Final = 86_400_000_000
+
+
+class BadTable(Exception):
+    """A file that is no table of values; the text says why."""
+
+
+def batches(path: Path, priors: Mapping[str, Prior], report: dict[str, int]) -> Iterator[pa.Table]:
+    """The four columns, batch by batch. Errors: BadTable for another kind of file or columns that are not there."""
+    if not path.is_file():
+        raise BadTable("there is no such file")
+    kind = path.suffix.lower()
+    if kind == ".csv":
+        yield from _csv(path)
+    elif kind == ".parquet":
+        yield from _parquet(path)
+    elif kind in (".ndjson", ".jsonl"):
+        yield from _ndjson(path, priors, report)
+    else:
+        raise BadTable("the input is .csv, .parquet or .ndjson")
+
+
+def _csv(path: Path) -> Iterator[pa.Table]:
+    names = _header(path)
+    _check(names)
+    kept = pc.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()), include_columns=list(COLUMNS), strings_can_be_null=False, null_values=[],
+        quoted_strings_can_be_null=False,
+    )  # fmt: skip
+    try:
+        with pc.open_csv(path, pc.ReadOptions(block_size=8 << 20), pc.ParseOptions(newlines_in_values=True), kept) as reader:
+            for batch in reader:
+                yield pa.Table.from_batches([batch])
+    except pa.ArrowInvalid as error:
+        raise BadTable(f"the CSV cannot be read: {str(error).splitlines()[0][:200].split(':')[0]}") from None
+
+
+def _header(path: Path) -> list[str]:
+    import csv
+
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        return next(csv.reader(lines), [])
+
+
+def _check(names: list[str]) -> None:
+    missing = [name for name in COLUMNS if name not in names]
+    if missing:
+        raise BadTable(f"columns are missing: {', '.join(missing)}")
+
+
+def _parquet(path: Path) -> Iterator[pa.Table]:
+    try:
+        source = pq.ParquetFile(path)
+    except pa.ArrowInvalid:
+        raise BadTable("the file is not Parquet") from None
+    _check(source.schema_arrow.names)
+    for batch in source.iter_batches(BATCH, columns=list(COLUMNS)):
+        table = pa.Table.from_batches([batch])
+        for name in ("patient", "measure"):
+            table = table.set_column(table.column_names.index(name), name, table[name].cast(pa.string()))
+        yield table.select(list(COLUMNS))
+
+
+class _Number(str):
+    """A number of JSON in its own writing."""
+
+
+def _ndjson(path: Path, priors: Mapping[str, Prior], report: dict[str, int]) -> Iterator[pa.Table]:
+    by_code = {code: prior for prior in priors.values() for code in prior.codes}
+    rows: list[tuple[str, str, str, str]] = []
+    with path.open(encoding="utf-8-sig") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                row = _line(line, number, by_code, report)
+                if row is not None:
+                    rows.append(row)
+            if len(rows) >= BATCH:
+                yield _table(rows)
+                rows = []
+    if rows:
+        yield _table(rows)
+
+
+def _line(line: str, number: int, by_code: Mapping[tuple[str, str], Prior], report: dict[str, int]) -> tuple[str, str, str, str] | None:
+    try:
+        data: Any = json.loads(line, parse_float=_Number, parse_int=_Number, parse_constant=_Number)
+    except ValueError:
+        raise BadTable(f"line {number} is not JSON") from None
+    if not isinstance(data, dict):
+        raise BadTable(f"line {number} is no JSON object")
+    if data.get("resourceType") == "Observation":
+        return _observation(json.loads(line), by_code, report)
+    if any(name not in data for name in COLUMNS):
+        raise BadTable(f"line {number} lacks one of {', '.join(COLUMNS)}")
+    patient, measure, time, value = ("" if data[name] is None else str(data[name]) for name in COLUMNS)
+    return patient, measure, time, value
+
+
+def _observation(resource: dict[str, Any], by_code: Mapping[tuple[str, str], Prior], report: dict[str, int]) -> tuple[str, str, str, str] | None:
+    """A FHIR Observation of a measure that has a prior; others are counted and left out, as an export holds much else."""
+    found = measure_value(by_code, resource)
+    period = resource.get("effectivePeriod") or {}
+    time = resource.get("effectiveDateTime") or resource.get("effectiveInstant") or period.get("start") or resource.get("issued")
+    patient = (resource.get("subject") or {}).get("reference")
+    if not isinstance(found, Measured) or not time or not patient:
+        report["observations not judged"] = report.get("observations not judged", 0) + 1
+        return None
+    return str(patient), found.measure, str(time), repr(found.value) if not found.value.is_integer() else str(int(found.value))
+
+
+def _table(rows: list[tuple[str, str, str, str]]) -> pa.Table:
+    return pa.table({name: pa.array(column, pa.string()) for name, column in zip(COLUMNS, zip(*rows, strict=True), strict=True)})
+
+
+def days(column: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Times as days since 1970 (UTC), or as the number of days that they are; NaN for what is no time."""
+    kind = column.type
+    if pa.types.is_timestamp(kind):
+        return _plain(column.cast(pa.timestamp("us", tz=kind.tz)).cast(pa.int64())) / DAY_US
+    if pa.types.is_date(kind):
+        return _plain(column.cast(pa.date32()).cast(pa.int32()))
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return _plain(column)
+    texts = column.cast(pa.string()).dictionary_encode().combine_chunks()
+    chunk = texts.chunk(0) if isinstance(texts, pa.ChunkedArray) else texts
+    known = np.array([day_of(text) for text in chunk.dictionary.to_pylist()] or [np.nan])
+    places = chunk.indices.to_numpy(zero_copy_only=False)
+    return np.where(np.isnan(places.astype(float)), np.nan, known[np.nan_to_num(places.astype(float)).astype(int)]) if len(places) else np.array([])
+
+
+def _plain(column: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.float64]]:
+    found: np.ndarray[Any, np.dtype[np.float64]] = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False).astype(float)
+    return found
+
+
+def numbers(column: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Values as numbers; NaN for what is none."""
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
+        return _plain(column)
+    texts = column.cast(pa.string())
+    try:
+        return _plain(texts)
+    except pa.ArrowInvalid:
+        return np.array([_number(text) for text in texts.to_pylist()])
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float((text or "").strip()) if "_" not in (text or "") else np.nan
+    except ValueError:
+        return np.nan
