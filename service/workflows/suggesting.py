@@ -4,6 +4,7 @@ within the age its rule sets, raises one; older answers stay quiet."""
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from mappings.medicines import trials
 from mappings.suggestions import collect, history, provenance
 from mappings.suggestions.care_plan import canonical, care_plan, facts_digest, withdrawn
 from mappings.suggestions.decision import Action, Existing, decide
@@ -149,6 +150,7 @@ class Suggesting:
         medicines = self._prescribing.medicines
         by_id = self._knowledge.drugs.by_id
         found |= collect.medicine_facts(medicines, lambda drug: by_id[drug].group if drug in by_id else None, iso(self._telling.now))
+        found |= trials.facts(self._trials())
         found |= collect.person_facts(self._story.get("patient") or {}, iso(self._telling.now))
         genes = tuple(key for key, _ in self._story.all("gene"))
         findings = self._prescribing.findings
@@ -160,6 +162,13 @@ class Suggesting:
         goals = tuple(key for key, _ in self._story.all("goal"))
         found["goal.present"] = FactValue(bool(goals), goals)
         return found
+
+    def _trials(self) -> list[trials.Trial]:
+        """Antidepressants as trials, judged by the course of the PHQ-9."""
+        groups = collect.CLASSES["antidepressant"]
+        drugs = frozenset(drug.id for drug in self._knowledge.drugs.by_id.values() if drug.group in groups)
+        scores = [(at, value) for at, value in (self._story.get("latest", "phq-9") or {}).get("course", [])]
+        return trials.trials(self._prescribing.medicines, drugs, scores, iso(self._telling.now))
 
     def _evaluate(self, rule: Rule, facts: dict[str, FactValue]) -> None:
         verdict, row, now = evaluate(rule, facts), self._story.get("suggestion", rule.id), self._telling.now

@@ -20,7 +20,9 @@ from service.populations import recompute as populations
 
 ROOT = Path(__file__).resolve().parents[2]
 PHQ9, WEIGHT = (ROOT / f"mappings/baseline/priors/{name}.json" for name in ("phq-9", "body-weight"))
-COLUMNS = ["patient", "measure", "time", "value", "n", "lower95", "upper95", "lower99", "upper99", "z", "p", "set_point", "p_gross_error", "p_real_change", "alert"]
+COLUMNS = [
+    "patient", "measure", "time", "value", "n", "lower95", "upper95", "lower99", "upper99", "z", "p", "set_point", "p_gross_error", "p_real_change", "alert",
+]  # fmt: skip
 Row = dict[str, str]
 
 
@@ -28,7 +30,9 @@ def run(*words: Any) -> Any:
     return CliRunner().invoke(app, ["baseline", *map(str, words)])
 
 
-def recomputed(folder: Path, lines: list[str], *more: Any, name: str = "in.csv", out: str = "out.csv", priors: tuple[Path, ...] = (PHQ9,)) -> tuple[list[Row], Any]:
+def recomputed(
+    folder: Path, lines: list[str], *more: Any, name: str = "in.csv", out: str = "out.csv", priors: tuple[Path, ...] = (PHQ9,)
+) -> tuple[list[Row], Any]:
     source = folder / name
     if lines:
         source.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -182,7 +186,8 @@ def test_a_run_that_was_cut_off_goes_on_and_leaves_the_same_bytes(tmp_path: Path
 
 
 @pytest.mark.parametrize(("name", "text", "words"), [
-    ("in.csv", "patient,time\n1,2\n", "columns are missing: measure, value"), ("in.txt", "", ".csv"), ("in.ndjson", "{", "line 1"), ("in.parquet", "x", "Parquet"),
+    ("in.csv", "patient,time\n1,2\n", "columns are missing: measure, value"), ("in.txt", "", ".csv"), ("in.ndjson", "{", "line 1"),
+    ("in.parquet", "x", "Parquet"),
 ])  # fmt: skip
 def test_what_is_no_table(tmp_path: Path, name: str, text: str, words: str) -> None:
     (tmp_path / name).write_text(text, encoding="utf-8")
@@ -248,7 +253,10 @@ def test_fit_finds_the_truth_and_new_people_are_covered(tmp_path: Path) -> None:
 def test_auto_chooses_by_likelihood(tmp_path: Path) -> None:
     """Log-normal values are judged on the log scale."""
     pick = np.random.default_rng(4)
-    rows = [(f"p{who}", "sim", str(7 * visit), f"{np.exp(level + 0.3 * pick.normal()):.3f}") for who in range(60) for level in [pick.normal(1, 0.8)] for visit in range(6)]
+    rows = []
+    for who in range(60):
+        level = pick.normal(1, 0.8)
+        rows += [(f"p{who}", "sim", str(7 * visit), f"{np.exp(level + 0.3 * pick.normal()):.3f}") for visit in range(6)]
     source, out = tmp_path / "sim.csv", tmp_path / "sim.json"
     source.write_text("\n".join(table(rows)) + "\n", encoding="utf-8")
     done = run("fit", source, "--measure", "sim", "--out", out, "--json")
