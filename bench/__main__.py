@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from bench import scoring, shapes
+from bench import medicines, populations, scoring, shapes
 from bench.load import Result, drive
 from bench.reference import BODY
 from service.demo import person
@@ -126,6 +126,8 @@ def main() -> None:
     """Everything."""
     print("pure functions", flush=True)
     scoring.main()
+    medicines.main()
+    populations.main()
     port = free_port()
     bare = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "bench.reference:app", "--port", str(port), "--log-level", "error", "--loop", "uvloop", "--http", "httptools"]

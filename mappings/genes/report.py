@@ -121,6 +121,7 @@ def diagnostic_report(study: Study, results: Sequence[Json], tasks: Sequence[Jso
     body = _identified("DiagnosticReport", "report", study.person, study.source)
     if tasks:
         body["extension"] = [{"url": _RECOMMENDED, "valueReference": {"reference": _ref(task)}} for task in tasks]
+    body["meta"] = {"profile": [f"{GUIDE}/StructureDefinition/genomic-report"]}
     body |= {"status": "final", "category": [concept(coding(_SECTION, "GE"))], "code": concept(coding(LOINC, PANEL))}
     body |= _frame(study)
     if refs:
