@@ -19,7 +19,8 @@ PREPARED = {"add-knowledge.md": "mkdir site"}
 
 
 def test_the_pages_that_can_be_run() -> None:
-    named = {"README.md", "connect-an-ehr.md", "add-knowledge.md", "load.md", "validate.md", "scales.md", "genes.md", "medicines.md"}
+    named = {"README.md", "connect-an-ehr.md", "add-knowledge.md", "load.md", "validate.md", "scales.md", "genes.md", "medicines.md",
+             "populations.md"}
     assert {page.name for page in RUNNABLE} == named
 
 
