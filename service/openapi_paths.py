@@ -52,6 +52,11 @@ def _operations() -> Json:
         "/fhir/MedicationRequest/$check": {
             "post": _operation("check", "What stands against a prescription, before it is stored", "Bundle", body="MedicationRequest", example="none")
         },
+        "/fhir/Observation/$stats": {"get": _operation("stats", "Statistics of a code's values", "Parameters", [
+            {"name": name, "in": "query", "required": True, "schema": {"type": "string"}} for name in ("subject", "code", "statistic")])},
+        "/fhir/Observation/$deviation": {
+            "post": _operation("deviation", "A value against the person's own baseline", "Observation", body="Observation", example="none")
+        },
         "/fhir/$meta": {"get": _operation("metaSystem", "The tags, labels and profiles in use", "Parameters")},
     }
 

@@ -11,6 +11,7 @@ from mappings.vocabulary import Json
 from service.errors import Kind, Refusal
 from service.fhir.answer import FHIR_JSON, Answer
 from service.fhir.call import Call
+from service.house import House
 from service.store.clock import now_us
 from service.workflows.clinical_time import microseconds
 from service.workflows.series import DAY_US
@@ -31,7 +32,7 @@ async def baseline(call: Call) -> Answer:
     prior = house.knowledge.priors.get(measure)
     if prior is None:
         raise Refusal(Kind.INVALID, "There is no baseline for this measure", "measure", code="not-found")
-    values = await _values(call, ref, measure)
+    values = await values_of(house, ref, measure)
     await house.audit.seen(call, "operation", "Patient", ref, ref)
     judged, state = replay(prior, ((day, value) for day, value in values))
     if drawn:
@@ -55,10 +56,10 @@ def _asked(call: Call) -> tuple[str, bool]:
     return measure, drawn
 
 
-async def _values(call: Call, person: str, measure: str) -> list[tuple[float, float]]:
+async def values_of(house: House, person: str, measure: str) -> list[tuple[float, float]]:
     """(day, value) in clinical time; of two at one instant the last received stands."""
     sql = "SELECT at, value, body FROM reading WHERE person = $1 AND measure = $2 ORDER BY at, received, source"
-    found = {row[0]: row[1] for row in await call.house.store.fetch(sql, (person, measure)) if orjson.loads(bytes(row[2]))["scored"]}
+    found = {row[0]: row[1] for row in await house.store.fetch(sql, (person, measure)) if orjson.loads(bytes(row[2]))["scored"]}
     return [(at / DAY_US, value) for at, value in found.items()]
 
 

@@ -11,7 +11,8 @@ from service.release import release
 
 _INTERACTIONS = ("read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type")
 _EVERYWHERE = (("_id", "token"), ("_lastUpdated", "date"), ("_profile", "uri"), ("_security", "token"), ("_source", "uri"), ("_tag", "token"))
-_STANDARD = {("Patient", "everything"), ("Observation", "lastn"), ("Resource", "meta"), ("Resource", "meta-add"), ("Resource", "meta-delete"),
+_SDC = {("QuestionnaireResponse", "extract"), ("Questionnaire", "populate"), ("Questionnaire", "next-question")}
+_STANDARD = {("Patient", "everything"), ("Observation", "lastn"), ("Observation", "stats"), ("Resource", "meta"), ("Resource", "meta-add"), ("Resource", "meta-delete"),
              ("Resource", "validate")}  # fmt: skip
 RELEASED = "2026-11-25"
 
@@ -95,6 +96,6 @@ _NEEDS = {"meta-add": "update", "meta-delete": "update", "meta": "vread"}
 
 
 def _operation(kind: str, name: str) -> Json:
-    """One operation: HL7's own where R4 defines it, else ours."""
-    stem = "http://hl7.org/fhir" if (kind, name) in _STANDARD else CANONICAL
+    """One operation: HL7's own where R4 or SDC defines it, else ours."""
+    stem = "http://hl7.org/fhir" if (kind, name) in _STANDARD else "http://hl7.org/fhir/uv/sdc" if (kind, name) in _SDC else CANONICAL
     return {"name": name, "definition": f"{stem}/OperationDefinition/{kind}-{name}"}

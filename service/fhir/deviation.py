@@ -1,0 +1,57 @@
+"""Observation/$deviation: a value against the person's own baseline, judged by the earlier values alone; nothing is stored."""
+
+from typing import Any
+
+import orjson
+
+from mappings.baseline.engine import replay, step
+from mappings.baseline.fhir import Measured, Refused, deviation, measure_value
+from mappings.questionnaires.pairing import listed
+from mappings.vocabulary import Json
+from service.errors import Kind, Refusal
+from service.fhir.answer import FHIR_JSON, Answer
+from service.fhir.baseline import values_of
+from service.fhir.call import Call
+from service.fhir.intake import check, parsed
+from service.store.clock import now_us
+from service.workflows import people
+from service.workflows.clinical_time import effective, iso
+from service.workflows.series import DAY_US
+
+KIND = "Observation"
+
+
+async def deviate(call: Call) -> Answer:
+    """POST with the Observation, or Parameters with `resource`. 200 with the deviation Observation that storing it would give; the value itself is
+    contained in it. Errors: 400, 422 for one that has no baseline (no known measure, unit or value, no person)."""
+    house = call.house
+    reach = house.gate.authorise(call.principal, "read", KIND)
+    observation = _asked(call, parsed(await call.fhir_body()))
+    found = measure_value(house.knowledge.priors_by_code, observation)
+    if isinstance(found, Refused):
+        raise Refusal(Kind.UNPROCESSABLE, issues=(found.issue,))
+    if not isinstance(found, Measured):
+        raise Refusal(Kind.UNPROCESSABLE, "This Observation is of no measure with a baseline, or no result", f"{KIND}.code", code="not-supported")
+    person = await people.resolve(house, KIND, observation)
+    if person is None or not reach.covers(person):
+        raise Refusal(Kind.UNPROCESSABLE, "The Observation names no person known here", f"{KIND}.subject", code="not-found")
+    at, text = effective(observation, now_us())
+    prior = house.knowledge.priors[found.measure]
+    earlier = [(day, value) for day, value in await values_of(house, person, found.measure) if day < at / DAY_US]
+    _, state = replay(prior, earlier)
+    judgement, _ = step(prior, state, at / DAY_US, found.value)
+    made = deviation(prior, judgement, "#judged", person, text, iso(now_us()))
+    made["contained"] = [{key: value for key, value in observation.items() if key not in ("meta", "contained", "text")} | {"id": "judged"}]
+    del made["id"]
+    await house.audit.seen(call, "operation", KIND, None, person)
+    return Answer(200, orjson.dumps(made), [FHIR_JSON])
+
+
+def _asked(call: Call, body: Json) -> Json:
+    observation: Any = body
+    if body.get("resourceType") == "Parameters":
+        observation = {each.get("name"): each.get("resource") for each in listed(body.get("parameter"))}.get("resource")
+    if not isinstance(observation, dict):
+        raise Refusal(Kind.INVALID, "An Observation is needed", "Parameters.parameter", code="required")
+    check(call.house, KIND, observation)
+    return observation
