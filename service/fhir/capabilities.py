@@ -12,8 +12,10 @@ from service.release import release
 _INTERACTIONS = ("read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type")
 _EVERYWHERE = (("_id", "token"), ("_lastUpdated", "date"), ("_profile", "uri"), ("_security", "token"), ("_source", "uri"), ("_tag", "token"))
 _SDC = {("QuestionnaireResponse", "extract"), ("Questionnaire", "populate"), ("Questionnaire", "next-question")}
-_STANDARD = {("Patient", "everything"), ("Observation", "lastn"), ("Observation", "stats"), ("Resource", "meta"), ("Resource", "meta-add"), ("Resource", "meta-delete"),
-             ("Resource", "validate")}  # fmt: skip
+_STANDARD = {
+    ("Patient", "everything"), ("Observation", "lastn"), ("Observation", "stats"), ("Resource", "meta"), ("Resource", "meta-add"),
+    ("Resource", "meta-delete"), ("Resource", "validate"),
+}  # fmt: skip
 RELEASED = "2026-11-25"
 
 
