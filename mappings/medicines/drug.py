@@ -124,3 +124,15 @@ def _by_word(names: Mapping[tuple[str, ...], str]) -> dict[str, tuple[tuple[tupl
     for name in sorted(names, key=len, reverse=True):
         index.setdefault(name[0], []).append((name, names[name]))
     return {word: tuple(entries) for word, entries in index.items()}
+
+
+def members(data: Mapping[str, Any], path: tuple[str | int, ...], drugs: Drugs) -> frozenset[str]:
+    """The ids that a rule names by `drugs` and by `groups`. Errors: KnowledgeError for one that is not known."""
+    groups: dict[str, set[str]] = {}
+    for drug in drugs.by_id.values():
+        groups.setdefault(drug.group, set()).add(drug.id)
+    for name, known in (("drugs", drugs.by_id), ("groups", groups)):
+        for at, each in enumerate(data.get(name, ())):
+            if each not in known:
+                raise KnowledgeError(f"no such {name[:-1]}", (*path, name, at))
+    return frozenset(data.get("drugs", ())).union(*(groups[group] for group in data.get("groups", ())))

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from mappings.knowledge import KnowledgeError
-from mappings.medicines.drug import Drugs
+from mappings.medicines.drug import Drugs, members
 from mappings.medicines.interactions import Interaction, Severity
 from mappings.medicines.prescription import Medicine
 from mappings.vocabulary import OURS, Json, coding, concept, identity
@@ -127,26 +127,14 @@ def _plan(data: Json, path: tuple[str | int, ...], drugs: Drugs, known: frozense
             raise KnowledgeError("no such measure", (*path, "measures", at))
     if data["weeks"] != sorted(set(data["weeks"])):
         raise KnowledgeError("the weeks must rise", (*path, "weeks"))
-    members = _members(data, path, drugs)
-    return Plan(data["id"], members, tuple(data["measures"]), data["name"], tuple(data["weeks"]), data["every"], data["text"], "; ".join(data["source"]))
+    return Plan(data["id"], members(data, path, drugs), tuple(data["measures"]), data["name"], tuple(data["weeks"]), data["every"], data["text"], "; ".join(data["source"]))
 
 
 def _limit(data: Json, path: tuple[str | int, ...], drugs: Drugs, known: frozenset[str]) -> Limit:
     if data["measure"] not in known:
         raise KnowledgeError("no such measure", (*path, "measure"))
-    return Limit(data["id"], _members(data, path, drugs), data["measure"], data.get("from"), data.get("below"), data["severity"], data["text"],
+    return Limit(data["id"], members(data, path, drugs), data["measure"], data.get("from"), data.get("below"), data["severity"], data["text"],
                  data["mitigation"], "; ".join(data["source"]))  # fmt: skip
-
-
-def _members(data: Json, path: tuple[str | int, ...], drugs: Drugs) -> frozenset[str]:
-    groups: dict[str, set[str]] = {}
-    for drug in drugs.by_id.values():
-        groups.setdefault(drug.group, set()).add(drug.id)
-    for name, known in (("drugs", drugs.by_id), ("groups", groups)):
-        for at, each in enumerate(data.get(name, ())):
-            if each not in known:
-                raise KnowledgeError(f"no such {name[:-1]}", (*path, name, at))
-    return frozenset(data.get("drugs", ())).union(*(groups[group] for group in data.get("groups", ())))
 
 
 def beyond(monitoring: Monitoring, medicine: Medicine, values: Mapping[str, Value]) -> list[Interaction]:

@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mappings.knowledge import KnowledgeError
-from mappings.medicines.drug import Drugs
+from mappings.medicines.drug import Drugs, members
 from mappings.medicines.interactions import Interaction, Severity
 from mappings.medicines.prescription import Medicine
 from mappings.vocabulary import Json
@@ -95,22 +94,14 @@ class Warning_:
 
 def build(data: Json, drugs: Drugs) -> tuple[Warning_, ...]:
     """The warnings in `data` (valid against SCHEMA). Errors: KnowledgeError for a drug or a group that is not known."""
-    groups: dict[str, set[str]] = {}
-    for drug in drugs.by_id.values():
-        groups.setdefault(drug.group, set()).add(drug.id)
-    return tuple(_warning(each, at, drugs, groups) for at, each in enumerate(data["warnings"]))
+    return tuple(_warning(each, ("warnings", at), drugs) for at, each in enumerate(data["warnings"]))
 
 
-def _warning(data: Json, at: int, drugs: Drugs, groups: dict[str, set[str]]) -> Warning_:
-    for name, known in (("drugs", drugs.by_id), ("groups", groups)):
-        for place, each in enumerate(data.get(name, ())):
-            if each not in known:
-                raise KnowledgeError(f"no such {name[:-1]}", ("warnings", at, name, place))
+def _warning(data: Json, path: tuple[str | int, ...], drugs: Drugs) -> Warning_:
     when: dict[str, Any] = data["when"]
-    members = frozenset(data.get("drugs", ())).union(*(groups[group] for group in data.get("groups", ())))
     return Warning_(
-        data["id"], members, when.get("pregnant", False), when.get("sex"), when.get("age_from"), when.get("age_below"), when.get("above_mg_per_day"),
-        data["severity"], data["title"], data["text"], data["mitigation"], "; ".join(data["source"]),
+        data["id"], members(data, path, drugs), when.get("pregnant", False), when.get("sex"), when.get("age_from"), when.get("age_below"),
+        when.get("above_mg_per_day"), data["severity"], data["title"], data["text"], data["mitigation"], "; ".join(data["source"]),
     )  # fmt: skip
 
 
