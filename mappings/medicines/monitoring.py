@@ -127,7 +127,8 @@ def _plan(data: Json, path: tuple[str | int, ...], drugs: Drugs, known: frozense
             raise KnowledgeError("no such measure", (*path, "measures", at))
     if data["weeks"] != sorted(set(data["weeks"])):
         raise KnowledgeError("the weeks must rise", (*path, "weeks"))
-    return Plan(data["id"], members(data, path, drugs), tuple(data["measures"]), data["name"], tuple(data["weeks"]), data["every"], data["text"], "; ".join(data["source"]))
+    drugs_ = members(data, path, drugs)
+    return Plan(data["id"], drugs_, tuple(data["measures"]), data["name"], tuple(data["weeks"]), data["every"], data["text"], "; ".join(data["source"]))
 
 
 def _limit(data: Json, path: tuple[str | int, ...], drugs: Drugs, known: frozenset[str]) -> Limit:
