@@ -46,7 +46,7 @@ class Prescribing:
                 self._medicine(change)
             elif change.kind == "Observation":
                 self._gene(change)
-            elif change.kind in ("AllergyIntolerance", "Patient"):
+            elif change.kind == "AllergyIntolerance" or (change.kind == "Patient" and any(self._story.all("medicine"))):
                 self.changed = True
 
     def _medicine(self, change: Change) -> None:
@@ -99,7 +99,7 @@ class Prescribing:
 
     def heard(self, measures: set[str]) -> None:
         """New values of these measures: limits under a medicine are looked at again."""
-        self.changed |= bool(measures & self._knowledge.monitoring.measures)
+        self.changed |= bool(measures & self._knowledge.monitoring.measures) and any(medicine.active for medicine in self.medicines)
 
     def _person(self) -> Person:
         patient, now = self._story.get("patient") or {}, iso(self._telling.now)
