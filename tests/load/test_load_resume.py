@@ -19,6 +19,8 @@ from tests.load.place import Json, Place, lines, patient, refusals, value
 from tests.story.telling import phq9, weeks_ago
 
 PEOPLE, ANSWERS = 30, 5
+LINES = PEOPLE * (ANSWERS + 2)
+"""Of all files together."""
 Counts = dict[str, int]
 
 
@@ -100,12 +102,13 @@ async def test_killed_at_any_moment(empty_database: str, tmp_path: Path) -> None
 
 
 async def _till_it_works(store: Any, process: subprocess.Popen[bytes], rng: random.Random) -> bool:
-    """Wait until some batches more are in, and then a moment of any length; False when it came to its end instead."""
+    """Wait until some batches more are in, and then a moment of any length; False when it came to its end instead, or is about to: a process
+    that has finished and only not said so yet must not be killed for unfinished work."""
     before, more = await _progress(store), rng.randint(1, 6) * 15
     while process.poll() is None:
         if await _progress(store) >= before + more:
             await asyncio.sleep(rng.random() * 0.05)
-            return process.poll() is None
+            return process.poll() is None and 0 < await _progress(store) <= LINES - 30
         await asyncio.sleep(0.005)
     return False
 
