@@ -130,6 +130,21 @@ def _same(data: Json) -> Json:
     return data
 
 
+def _prior(data: Json, drugs: drug.Drugs | None, curves: Mapping[str, trajectory.Curve]) -> prior.Prior:
+    """The prior in `data`. Errors: KnowledgeError for a treatment with a drug, class or course that is not known."""
+    built, given = prior.build(data), data.get("treatment", {})
+    if drugs is None:
+        return built
+    known = {"drug": frozenset(drugs.by_id), "class": frozenset(each.group for each in drugs.by_id.values())}
+    for name, field in (("drug", "drugs"), ("class", "classes")):
+        for at, each in enumerate(given.get(field, ())):
+            if each not in known[name]:
+                raise KnowledgeError(f"no such {name}", ("treatment", field, at))
+    if built.treatment and built.treatment.expected and built.measure not in curves:
+        raise KnowledgeError("no course of this measure was published", ("treatment", "expected"))
+    return built
+
+
 @cache
 def load(site: str | None = None) -> Knowledge:
     """All knowledge, read once a process; `site` is a directory with a site's own files. Errors: BrokenKnowledge with every finding."""
@@ -151,10 +166,11 @@ def load(site: str | None = None) -> Knowledge:
     curves = {built.id: built for built in reader.folder("mappings.scales", "curves", "curves", trajectory.SCHEMA, trajectory.build)}
     follow_up = reader.one("mappings.scales", "follow-up.json", adaptive.SCHEMA, lambda data: adaptive.build(data, scales.values()))
     forms = tuple(reader.folder("mappings.questionnaires", "library", "questionnaires", form_file.SCHEMA, lambda data: form_file.build(data, scales)))
-    priors = {built.measure: built for built in reader.folder("mappings.baseline", "priors", "priors", prior.SCHEMA, prior.build)}
+    drugs = reader.one("mappings.medicines", "drugs.json", drug.SCHEMA, drug.build)
+    measured = reader.folder("mappings.baseline", "priors", "priors", prior.SCHEMA, lambda data: _prior(data, drugs, curves))
+    priors = {built.measure: built for built in measured}
     genes = {built.gene: built for built in reader.folder("mappings.genes", "library", "genes", gene.SCHEMA, gene.build)}
     guidances = tuple(reader.folder("mappings.genes", "guidance", "guidance", guidance.SCHEMA, guidance.build))
-    drugs = reader.one("mappings.medicines", "drugs.json", drug.SCHEMA, drug.build)
     pairs = reader.one("mappings.medicines", "interactions.json", interactions.SCHEMA, interactions.build)
     warned = reader.one("mappings.medicines", "warnings.json", warnings.SCHEMA, lambda data: warnings.build(data, drugs)) if drugs else None
     watched = reader.one("mappings.medicines", "monitoring.json", monitoring.SCHEMA, lambda data: monitoring.build(data, drugs, priors)) if drugs else None

@@ -11,8 +11,10 @@ from mappings.knowledge import KnowledgeError
 from mappings.vocabulary import LOINC, OURS, SNOMED, Json
 
 _SYSTEMS: Final = {"LOINC": LOINC, "SETPOINT": OURS, "SNOMED": SNOMED}
-_TEXTS: Final[Json] = {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1}
+_TEXT: Final[Json] = {"type": "string", "minLength": 1}
+_TEXTS: Final[Json] = {"type": "array", "items": _TEXT, "minItems": 1}
 _NUMBER: Final[Json] = {"type": "number"}
+_NOT_BELOW_0: Final[Json] = {"type": "number", "minimum": 0}
 _POSITIVE: Final[Json] = {"type": "number", "exclusiveMinimum": 0}
 
 
@@ -23,7 +25,7 @@ def _closed(required: list[str], **properties: Any) -> Json:
 _THETA: Final = _closed(
     ["mu0", "tau_b2", "sigma0", "s_logsigma", "rho", "L_days", "pi_out"],
     mu0=_NUMBER,
-    tau_b2={"type": "number", "minimum": 0},
+    tau_b2=_NOT_BELOW_0,
     sigma0=_POSITIVE,
     s_logsigma={"type": "number", "minimum": 0, "maximum": 3},
     rho={"type": "number", "minimum": 0, "exclusiveMaximum": 1},
@@ -34,24 +36,43 @@ _THETA: Final = _closed(
     shift=_NUMBER,
     T_days=_POSITIVE,
     f={"type": "number", "exclusiveMinimum": 0, "maximum": 1},
-    s_rho={"type": "number", "minimum": 0},
+    s_rho=_NOT_BELOW_0,
 )
 _LEVEL: Final[Json] = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
+_UNWELL: Final[Json] = {
+    **_closed(["text", "source"], **{"from": _NUMBER}, to=_NUMBER, text=_TEXT, source=_TEXTS),
+    "anyOf": [{"required": ["from"]}, {"required": ["to"]}],
+}
+_TREATMENT: Final[Json] = {
+    **_closed(
+        ["inflation", "text", "source"],
+        drugs=_TEXTS,
+        classes=_TEXTS,
+        inflation=_NOT_BELOW_0,
+        dose_proportional={"type": "boolean"},
+        trough_hours={"type": "array", "items": _NOT_BELOW_0, "minItems": 2, "maxItems": 2},
+        steady_state_days=_NOT_BELOW_0,
+        expected={"type": "boolean"},
+        text=_TEXT,
+        source=_TEXTS,
+    ),
+    "anyOf": [{"required": ["drugs"]}, {"required": ["classes"]}],
+}
 
 SCHEMA: Final[Json] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     **_closed(
         ["measure", "transform", "theta"],
         measure={"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9.-]{0,63}$"},
-        title={"type": "string", "minLength": 1},
-        short={"type": "string", "minLength": 1},
+        title=_TEXT,
+        short=_TEXT,
         codes={"type": "array", "items": _closed(["system", "code"], system={"enum": list(_SYSTEMS)}, code={"type": "string"}, source=_TEXTS)},
-        unit={"type": "string", "minLength": 1},
-        unit_text={"type": "string", "minLength": 1},
+        unit=_TEXT,
+        unit_text=_TEXT,
         units={"type": "object", "additionalProperties": _POSITIVE, "minProperties": 1},
         transform={"type": "string", "pattern": PATTERN},
         theta=_THETA,
-        resolution={"type": "number", "minimum": 0},
+        resolution=_NOT_BELOW_0,
         levels=_closed(list(KEYS), **dict.fromkeys(KEYS, _LEVEL)),
         minimum=_NUMBER,
         maximum=_NUMBER,
@@ -61,10 +82,12 @@ SCHEMA: Final[Json] = {
             high=_NUMBER,
             type={"enum": ["normal", "therapeutic", "recommended"]},
             applies_to={"type": "string"},
-            text={"type": "string", "minLength": 1},
+            text=_TEXT,
             source=_TEXTS,
         ),
-        critical=_closed(["text", "source"], low=_NUMBER, high=_NUMBER, text={"type": "string", "minLength": 1}, source=_TEXTS),
+        critical=_closed(["text", "source"], low=_NUMBER, high=_NUMBER, text=_TEXT, source=_TEXTS),
+        unwell=_UNWELL,
+        treatment=_TREATMENT,
         direction={"enum": ["higher-worse", "lower-worse", "both"]},
         mcid=_POSITIVE,
         note={"type": "string"},
@@ -112,6 +135,41 @@ class Critical:
 
 
 @dataclass(frozen=True, slots=True)
+class Unwell:
+    """Values of somebody who counts as ill: at or below `low`, at or above `high`, in the measure's unit. What is learnt from them is marked."""
+
+    low: float | None
+    high: float | None
+    text: str
+    source: tuple[str, ...]
+
+    def covers(self, value: float) -> bool:
+        """Whether somebody with this value counts as ill."""
+        return (self.low is not None and value <= self.low) or (self.high is not None and value >= self.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """Medicines that move the measure: ids and groups of mappings/medicines/drugs.json.
+
+    `inflation`: at their start, stop or change of dose the variance of the slow drift grows by so many times its stationary variance.
+    `dose_proportional`: the expected level moves with ln(dose). `trough_hours`: hours since the last dose within which a level belongs to the
+    series, None where any hour will do. `steady_state_days`: days after such a change in which levels still move. `expected`: the measure has a
+    published course (mappings/scales/curves) that is its expected value after a start.
+    """
+
+    drugs: frozenset[str]
+    classes: frozenset[str]
+    inflation: float
+    dose_proportional: bool
+    trough_hours: tuple[float, float] | None
+    steady_state_days: float
+    expected: bool
+    text: str
+    source: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
     """How a figure of the prior came about: "verified", "derived" or "assumed", and from what."""
 
@@ -140,6 +198,8 @@ class Prior:
     maximum: float | None
     population: Population | None
     critical: Critical | None
+    unwell: Unwell | None
+    treatment: Treatment | None
     direction: str
     mcid: float | None
     note: str
@@ -168,6 +228,7 @@ def build(data: Json) -> Prior:
         minimum=data.get("minimum", shape.low if shape.kind == "logit" else None),
         maximum=data.get("maximum", shape.high if shape.kind == "logit" else None),
         population=_population(data.get("population")), critical=_critical(data.get("critical")),
+        unwell=_unwell(data.get("unwell")), treatment=_treatment(data.get("treatment")),
         direction=data.get("direction", "both"), mcid=data.get("mcid"), note=data.get("note", ""),
         marks={name: Mark(each["mark"], each["how"], tuple(each.get("source", ()))) for name, each in data.get("marks", {}).items()},
         source=tuple(data.get("source", ())),
@@ -203,6 +264,21 @@ def _critical(data: Json | None) -> Critical | None:
     return None if data is None else Critical(data.get("low"), data.get("high"), data["text"], tuple(data["source"]))
 
 
+def _unwell(data: Json | None) -> Unwell | None:
+    return None if data is None else Unwell(data.get("to"), data.get("from"), data["text"], tuple(data["source"]))
+
+
+def _treatment(data: Json | None) -> Treatment | None:
+    if data is None:
+        return None
+    hours = data.get("trough_hours")
+    return Treatment(
+        frozenset(data.get("drugs", ())), frozenset(data.get("classes", ())), float(data["inflation"]), data.get("dose_proportional", False),
+        (float(hours[0]), float(hours[1])) if hours else None, float(data.get("steady_state_days", 0)), data.get("expected", False),
+        data["text"], tuple(data["source"]),
+    )  # fmt: skip
+
+
 def _refuse_contradictions(prior: Prior) -> None:
     if prior.units.get(prior.unit) != 1:
         raise KnowledgeError("the measure's own unit must be accepted with factor 1", ("units",))
@@ -211,8 +287,36 @@ def _refuse_contradictions(prior: Prior) -> None:
         ends.append(("population", prior.population.low, prior.population.high))
     if prior.critical:
         ends.append(("critical", prior.critical.low, prior.critical.high))
+    if prior.unwell:
+        ends.append(("unwell", prior.unwell.low, prior.unwell.high))
     for name, low, high in ends:
         if low is not None and high is not None and low >= high:
             raise KnowledgeError("the lower limit must lie below the upper", (name,))
     if prior.transform.kind == "logit" and (prior.minimum, prior.maximum) != (prior.transform.low, prior.transform.high):
         raise KnowledgeError("minimum and maximum must be those of the logit", ("transform",))
+    _refuse_unwell(prior)
+    _refuse_treatment(prior)
+
+
+def _refuse_unwell(prior: Prior) -> None:
+    if prior.unwell is None:
+        return
+    for name, end, better in (("to", prior.unwell.low, "higher-worse"), ("from", prior.unwell.high, "lower-worse")):
+        if end is None:
+            continue
+        if prior.direction == better:
+            raise KnowledgeError(f"nobody is ill at the good end of a measure that is {better}", ("unwell", name))
+        if (prior.minimum is not None and end < prior.minimum) or (prior.maximum is not None and end > prior.maximum):
+            raise KnowledgeError("no value of the measure lies there", ("unwell", name))
+
+
+def _refuse_treatment(prior: Prior) -> None:
+    if prior.treatment is None:
+        return
+    hours = prior.treatment.trough_hours
+    if hours and hours[0] >= hours[1]:
+        raise KnowledgeError("the hours must rise", ("treatment", "trough_hours"))
+    if prior.treatment.dose_proportional and prior.transform.kind != "log":
+        raise KnowledgeError("a level that moves with ln(dose) needs the log transform", ("treatment", "dose_proportional"))
+    if prior.treatment.dose_proportional and prior.treatment.expected:
+        raise KnowledgeError("a level that moves with the dose has no course of a score", ("treatment", "expected"))
