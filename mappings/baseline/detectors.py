@@ -1,13 +1,15 @@
 """What a one-step interval misses: small shifts that add up, slow declines, and changes that last (baseline.md, "What to report").
 
 Two thresholds are kept apart. A detector is *raised* at its textbook limit and named as a reason. An *alert* is for interrupting
-someone, and spends a budget of false alarms per measure and year; the limits for it follow from how often the measure is taken.
+someone, and spends a budget of false alarms per person and year that all measures share; the limits for it follow from how often the
+measure is taken. What the detectors carry does not depend on the budget: a person's next measure changes no stored state.
 """
 
 import math
 from dataclasses import dataclass
 from typing import Final
 
+from mappings.baseline.changepoint import Jump
 from mappings.baseline.mixture import probit
 from mappings.baseline.prior import Prior
 
@@ -18,50 +20,71 @@ CUSUM_LIMIT: Final = 5.0
 ANCHOR_DAYS: Final = 28.0
 ANCHOR_VALUES: Final = 3
 SUSTAINED_DAYS: Final = 21.0
+SUSTAINED_VALUES: Final = 3
 SURE: Final = 0.95
-BUDGET: Final = 0.3
-"""False alarms a year for one measure: with five measures 1.5 for a patient, inside the 1 to 2 of baseline.md."""
-_SHARES: Final = (0.5, 0.15, 0.25)  # of the budget, for the step, the EWMA and the CUSUM; the rest is left to lasting changes
+PATIENT_BUDGET: Final = 1.5
+"""False alarms a year for one person over all measures: inside the 1 to 2 of baseline.md."""
+SHARING: Final = 3
+"""Up to so many measures get an equal share, so that the alerts of one do not move when the second or third begins."""
+SHARES: Final = (0.5, 0.15, 0.25)  # of the budget, for the step, the EWMA and the CUSUM; the rest is left to lasting changes
 WINDOW: Final = 24
-_PENDING: Final = 40
-_EWMA_BIT, _CUSUM_BIT, _SUSTAINED_BIT = 1, 2, 4
+PENDING: Final = 40
+FASTEST: Final = 8766.0  # values a year: one an hour
 
 Posterior = tuple[float, float, float, float]
 """(how many values it rests on, day of the last, mean, variance) of the person's level on the transformed scale."""
 
+Peaks = tuple[float, float, float]
+"""The highest that EWMA score, upper and lower CUSUM stood since each last left zero: an excursion alerts once, whatever the limit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What the detectors carry from value to value. `anchor`: the lagged posterior; `pending`: those on their way to become it;
-    `recent`: (day, transformed value) of the last values; `run`: side (-1, 0, 1), first day and length of a lasting change."""
+    """What the detectors carry from value to value. `anchor`: the lagged posterior, or the one of a period that a clinician confirmed as
+    stable (`confirmed`); `pending`: those on their way to become it; `recent`: (day, transformed value) of the last values; `run`: side
+    (-1, 0, 1), first day and length of a lasting change; `jumps`: where the level may have changed (changepoint.py)."""
 
     ewma: float = 0.0
     up: float = 0.0
     down: float = 0.0
-    raised: int = 0
+    peaks: Peaks = (0.0, 0.0, 0.0)
     run: tuple[float, float, float] = (0.0, 0.0, 0.0)
     anchor: Posterior | None = None
+    confirmed: bool = False
     pending: tuple[Posterior, ...] = ()
     recent: tuple[tuple[float, float], ...] = ()
+    jumps: tuple[Jump, ...] = ()
 
 
 @dataclass(slots=True)
 class Seen:
-    """One value as the detectors see it: `n` earlier values, the first on `first`; `p` two-sided; `tame`: a low or high value
-    that only says that the good end of the scale was reached."""
+    """One value as the detectors see it: `n` earlier values, from `first` to `last`; `p` two-sided; `tame`: a low or high value that only
+    says that the good end of the scale was reached; `sure`: P(real change); `moved`: P(a recent changepoint); `limits`: from `meaningful`."""
 
     n: int
     first: float
+    last: float
     day: float
     y: float
     z: float
     p: float
     tame: bool
+    sure: float
+    moved: float
+    limits: tuple[float, float] | None
+
+
+def share(measures: int) -> float:
+    """False alarms a year that one measure may cost a person of whom so many measures are taken."""
+    return PATIENT_BUDGET / max(SHARING, measures)
 
 
 def anchored(watch: Watch, n: int, day: float) -> tuple[Posterior | None, tuple[Posterior, ...]]:
-    """The newest posterior at least 3 values and 28 days back, and those still too young, for a value that is number n + 1."""
+    """The newest posterior at least 3 values and 28 days back, and those still too young, for a value that is number n + 1.
+    The posterior of a confirmed stable period stays the anchor."""
     anchor, at = watch.anchor, 0
+    if watch.confirmed:
+        return anchor, ()
     for each in watch.pending:
         if n + 1 - each[0] < ANCHOR_VALUES or day - each[1] < ANCHOR_DAYS:
             break
@@ -70,54 +93,64 @@ def anchored(watch: Watch, n: int, day: float) -> tuple[Posterior | None, tuple[
     return anchor, watch.pending[at:] if at else watch.pending
 
 
-def meaningful(prior: Prior, anchor: Posterior) -> tuple[float, float]:
-    """The limits, on the transformed scale, beyond which a level differs from the anchor by the smallest change that matters.
+def reach(prior: Prior) -> float:
+    """1.96 sqrt(2) short-term standard deviations, on the transformed scale: the change that noise alone gives once in twenty."""
+    return 1.96 * math.sqrt(2 * (1 - prior.theta.rho)) * prior.theta.sigma0
 
-    Without an MCID: 1.96 sqrt(2) short-term standard deviations, the change that noise alone gives once in twenty.
-    """
+
+def meaningful(prior: Prior, anchor: Posterior) -> tuple[float, float]:
+    """The limits, on the transformed scale, beyond which a level differs from the anchor by the smallest change that matters: the MCID, or
+    without one the `reach`."""
     if prior.mcid is None:
-        reach = 1.96 * math.sqrt(2 * (1 - prior.theta.rho)) * prior.theta.sigma0
-        return anchor[2] - reach, anchor[2] + reach
+        return anchor[2] - reach(prior), anchor[2] + reach(prior)
     centre = prior.transform.back(anchor[2])
     return prior.transform.forward(centre - prior.mcid), prior.transform.forward(centre + prior.mcid)
 
 
-def look(prior: Prior, watch: Watch, seen: Seen, limits: tuple[float, float] | None, sure: float, budget: float) -> tuple[tuple[str, ...], bool, Watch]:
-    """(reasons raised, whether to alert, the watch after this value). `sure`: P(real change); `limits`: from `meaningful`."""
+def look(prior: Prior, watch: Watch, seen: Seen, budget: float) -> tuple[tuple[str, ...], bool, Watch]:
+    """(reasons raised, whether to alert, the watch after this value). `budget`: false alarms a year that this measure may cost."""
     z, count = seen.z, seen.n + 1
     ewma = (1 - EWMA) * watch.ewma + EWMA * z
     score = ewma / math.sqrt(EWMA / (2 - EWMA) * (1 - (1 - EWMA) ** (2 * count)))
     up, down = max(0.0, watch.up + z - CUSUM_SLACK), max(0.0, watch.down - z - CUSUM_SLACK)
-    run = _run(watch.run, seen, limits)
-    lasting = run[0] != 0 and run[2] >= 3 and seen.day - run[1] >= SUSTAINED_DAYS
+    run = _run(watch.run, seen)
     found = (
         ("outside-99", seen.p < 0.01 and not seen.tame),
         ("ewma", abs(score) > EWMA_LIMIT),
         ("cusum", max(up, down) > CUSUM_LIMIT),
-        ("anchored", sure > SURE),
-        ("sustained", lasting),
+        ("anchored", seen.sure > SURE),
+        ("sustained", _lasts(run, seen.day)),
+        ("changepoint", seen.moved > SURE),
     )
+    reached = (watch.peaks[0] if ewma * watch.ewma > 0 else 0.0, watch.peaks[1] if watch.up > 0 else 0.0, watch.peaks[2] if watch.down > 0 else 0.0)
     step, wide, high = _limits(seen, budget if prior.direction == "both" else 2 * budget)
-    crossed = (_EWMA_BIT * (abs(score) > wide)) | (_CUSUM_BIT * (max(up, down) > high)) | (_SUSTAINED_BIT * lasting)
-    fresh = crossed & ~watch.raised
     alert = (
         (seen.p < step and not seen.tame and _worse(prior, z))
-        or bool(fresh & _EWMA_BIT and _worse(prior, score))
-        or bool(fresh & _CUSUM_BIT and _worse(prior, up - down))
-        or bool(fresh & _SUSTAINED_BIT and _worse(prior, run[0]))
+        or (abs(score) > wide >= reached[0] and _worse(prior, score))
+        or (up > high >= reached[1] and _worse(prior, 1.0))
+        or (down > high >= reached[2] and _worse(prior, -1.0))
+        or (_lasts(run, seen.day) and not _lasts(watch.run, seen.last) and _worse(prior, run[0]))
     )
-    if fresh & _CUSUM_BIT:
-        up = down = 0.0
-    after = Watch(ewma, up, down, crossed & ~_CUSUM_BIT, run, watch.anchor, watch.pending, watch.recent)
+    peaks = (max(reached[0], abs(score)), max(reached[1], up), max(reached[2], down))
+    after = Watch(ewma, up, down, peaks, run, watch.anchor, watch.confirmed, watch.pending, watch.recent, watch.jumps)
     return tuple(name for name, raised in found if raised), alert, after
 
 
-def remember(watch: Watch, posterior: Posterior, anchor: Posterior | None, pending: tuple[Posterior, ...], y: float) -> Watch:
+def _lasts(run: tuple[float, float, float], day: float) -> bool:
+    return run[0] != 0 and run[2] >= SUSTAINED_VALUES and day - run[1] >= SUSTAINED_DAYS
+
+
+def remember(watch: Watch, posterior: Posterior, anchor: Posterior | None, pending: tuple[Posterior, ...], y: float, jumps: tuple[Jump, ...]) -> Watch:
     """The watch with this value in its windows. Posteriors of one day stand for each other, so the window stays bounded."""
-    if not pending or posterior[1] - pending[-1][1] >= 1.0 or len(pending) < ANCHOR_VALUES:
-        pending = (*pending[-_PENDING:], posterior)
+    if not watch.confirmed and (not pending or posterior[1] - pending[-1][1] >= 1.0 or len(pending) < ANCHOR_VALUES):
+        pending = (*pending[-PENDING:], posterior)
     recent = (*watch.recent[1 - WINDOW :], (posterior[1], y))
-    return Watch(watch.ewma, watch.up, watch.down, watch.raised, watch.run, anchor, pending, recent)
+    return Watch(watch.ewma, watch.up, watch.down, watch.peaks, watch.run, anchor, watch.confirmed, pending, recent, jumps)
+
+
+def confirm(watch: Watch, posterior: Posterior) -> Watch:
+    """The watch of a person whose stable period ends here, as a clinician confirmed: from now on its posterior is the anchor."""
+    return Watch(watch.ewma, watch.up, watch.down, watch.peaks, (0.0, 0.0, 0.0), posterior, True, (), watch.recent, watch.jumps)
 
 
 def slope(watch: Watch) -> float | None:
@@ -130,10 +163,10 @@ def slope(watch: Watch) -> float | None:
     return found[middle] if len(found) % 2 else (found[middle - 1] + found[middle]) / 2
 
 
-def _run(run: tuple[float, float, float], seen: Seen, limits: tuple[float, float] | None) -> tuple[float, float, float]:
-    if limits is None or limits[0] < seen.y < limits[1]:
+def _run(run: tuple[float, float, float], seen: Seen) -> tuple[float, float, float]:
+    if seen.limits is None or seen.limits[0] < seen.y < seen.limits[1]:
         return (0.0, 0.0, 0.0)
-    side = 1.0 if seen.y >= limits[1] else -1.0
+    side = 1.0 if seen.y >= seen.limits[1] else -1.0
     return (side, run[1], run[2] + 1) if run[0] == side else (side, seen.day, 1.0)
 
 
@@ -143,10 +176,10 @@ def _limits(seen: Seen, budget: float) -> tuple[float, float, float]:
     CUSUM: two-sided average run length e^b - b - 1 with b = limit + 1.166 (Siegmund's approximation for slack 0.5).
     """
     rate = 12.0 if seen.n == 0 else 365.25 * seen.n / max(seen.day - seen.first, 1e-3)
-    rate = min(8766.0, max(1.0, rate))
-    step = min(0.01, _SHARES[0] * budget / rate)
-    wide = -probit(min(0.003, _SHARES[1] * budget / rate) / 2)
-    run_length = rate / (_SHARES[2] * budget)
+    rate = min(FASTEST, max(1.0, rate))
+    step = min(0.01, SHARES[0] * budget / rate)
+    wide = -probit(min(0.003, SHARES[1] * budget / rate) / 2)
+    run_length = rate / (SHARES[2] * budget)
     return step, wide, max(CUSUM_LIMIT, math.log(run_length + 1 + math.log(run_length)) - 1.166)
 
 

@@ -3,38 +3,42 @@
 The filter is in filter.py, the detectors in detectors.py. Updating costs the same for the first value and the thousandth.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from math import erfc, sqrt
+from math import erfc, exp, sqrt
 from operator import mul
 from typing import Final
 
-from mappings.baseline.detectors import BUDGET, Posterior, Seen, Watch, anchored, look, meaningful, remember
-from mappings.baseline.filter import Moved, Updated, mixture_of, moments, moved, updated
+from mappings.baseline import changepoint
+from mappings.baseline.detectors import Posterior, Seen, Watch, anchored, confirm, look, meaningful, remember, share
+from mappings.baseline.filter import STILL, Drive, Moved, Updated, mixture_of, moments, moved, updated
 from mappings.baseline.mixture import Component, limits, probit, tails
 from mappings.baseline.prior import Prior
 from mappings.baseline.state import State
 
-__all__ = ["METHOD", "VERSION", "Judgement", "Prediction", "State", "predict", "replay", "start", "step"]
+__all__ = ["METHOD", "STILL", "VERSION", "Drive", "Judgement", "Prediction", "State", "confirmed", "predict", "replay", "start", "step"]
 
 METHOD: Final = "personal-baseline"
-VERSION: Final = "1"
+VERSION: Final = "2"
 OUTSIDE: Final = 0.05
 """A value beyond its 95 % limits is one whose calibrated two-sided p is below this."""
+ALONE: Final = share(1)
+"""The budget of a measure that is the only one taken, or one of a few."""
 _FLOOR: Final = 1e-300
 
 
 class Prediction:
     """The next value as expected on `day`, before it is seen; `n` earlier values over `span_days`.
 
-    Limits and `set_point` in the prior's unit, clipped to its ends; `mean` and `sd` on the transformed scale; `prior_share`: how much of
+    Limits and `set_point` in the prior's unit, clipped to its ends; `mean` and `sd` on the transformed scale; `unwell`: how many of
+    the values are such as people have who are ill; `prior_share`: how much of
     the trait's uncertainty is still the population's; `mixture`: the predictive distribution itself. The limits are worked out when first
     asked for: a replay judges many values of which nobody looks at the limits.
     """
 
-    def __init__(self, prior: Prior, at: Moved, day: float) -> None:
-        self._prior, self._at, self.day = prior, at, day
+    def __init__(self, prior: Prior, at: Moved, day: float, unwell: int = 0) -> None:
+        self._prior, self._at, self.day, self.unwell = prior, at, day, unwell
         self.mixture: tuple[Component, ...] = mixture_of(prior, at)
         self.n = at.n
         self.span_days = at.last - at.first if at.n else 0.0
@@ -94,7 +98,8 @@ class Judgement:
     """One value judged by the earlier ones alone; `expected` is what they made likely.
 
     `z` and `p` (two-sided) from the calibrated PIT; `p_real_change`: that the level now differs from the anchored baseline by more than
-    the MCID (0 before there is an anchor); `critical`: "low", "high" or None; `outside95`: beyond the 95 % limits, the good end of a
+    the MCID (0 before there is an anchor); `p_changepoint`: that the level jumped before one of the last values; `driven`: a treatment was
+    known to act since the value before; `critical`: "low", "high" or None; `outside95`: beyond the 95 % limits, the good end of a
     scale apart; `reasons`: detectors raised; `log_score`: log predictive density on the transformed scale.
     """
 
@@ -104,11 +109,13 @@ class Judgement:
     p: float
     p_gross_error: float
     p_real_change: float
+    p_changepoint: float
     alert: bool
     reasons: tuple[str, ...]
     outside95: bool
     critical: str | None
     log_score: float
+    driven: bool = False
     method: str = METHOD
     version: str = VERSION
 
@@ -150,40 +157,60 @@ class Judgement:
     def span_days(self) -> float:
         return self.expected.span_days
 
+    @property
+    def learnt_unwell(self) -> bool:
+        """Whether most of the earlier values are such as people have who are ill: usual then means usual while ill."""
+        return 2 * self.expected.unwell > self.n
+
 
 def start(prior: Prior) -> State:
     """The state before the first value: the population."""
     grid = prior.grid
     zero = (0.0,) * len(grid.centre)
     trait = (grid.trait,) * len(grid.centre)
-    return State(0, 0.0, 0.0, grid.log_weight, grid.centre, zero, trait, zero, grid.drift, Watch())
+    return State(0, 0.0, 0.0, 0, grid.log_weight, grid.centre, zero, trait, zero, grid.drift, Watch())
 
 
-def predict(prior: Prior, state: State, day: float) -> Prediction:
-    """What the earlier values make likely on `day` (days since 1970-01-01 UTC, or any other origin used throughout).
+def predict(prior: Prior, state: State, day: float, drive: Drive = STILL) -> Prediction:
+    """What the earlier values make likely on `day` (days since 1970-01-01 UTC, or any other origin used throughout); `drive`: what is known to
+    have acted since the last of them.
 
     Errors: ValueError for a day before the last value's, or not a number.
     """
-    return Prediction(prior, moved(prior, state, day), day)
+    return Prediction(prior, moved(prior, state, day, drive), day, state.unwell)
 
 
-def step(prior: Prior, state: State, day: float, value: float, budget: float = BUDGET) -> tuple[Judgement, State]:
-    """Judge `value` by the state, then take it in. `budget`: false alarms a year that alerts of this measure may cost.
+def step(prior: Prior, state: State, day: float, value: float, budget: float = ALONE, drive: Drive = STILL) -> tuple[Judgement, State]:
+    """Judge `value` by the state, then take it in. `budget`: false alarms a year that alerts of this measure may cost (detectors.share);
+    `drive`: what is known to have acted since the last value.
 
     Errors: ValueError for a day before the last value's, and for a value that the transform does not know (NaN, 0 under log).
     """
     if not prior.transform.accepts(value):
         raise ValueError(f"{prior.measure}: the value lies outside what this measure can take")
-    at = moved(prior, state, day)
-    expected = Prediction(prior, at, day)
+    at = moved(prior, state, day, drive)
+    expected = Prediction(prior, at, day, state.unwell)
     value = float(value)
     y = prior.transform.forward(value)
     below, above = prior.levels.calibrated(*tails(expected.mixture, y))
     z = probit(max(_FLOOR, below)) if below < above else -probit(max(_FLOOR, above))
     p = min(1.0, 2 * min(below, above))
     after = updated(prior, at, expected.mixture, value, y)
-    judge = _Verdict(prior, expected, value, y, z, p)
+    judge = _Verdict(prior, expected, value, y, z, p, drive != STILL)
     return judge.settle(state, after, budget)
+
+
+def confirmed(state: State) -> State:
+    """The state at the end of a period that a clinician confirmed as stable: what is known of the level now is the anchor from here on."""
+    if not state.n:
+        return state
+    level, variance = _level(list(map(exp, state.log_weight)), *_levels(state))
+    return replace(state, watch=confirm(state.watch, (float(state.n), state.last, level, variance)))
+
+
+def _levels(state: State) -> tuple[list[float], list[float]]:
+    """(mean, variance) of the level at each grid point."""
+    return [a + u for a, u in zip(state.a, state.u, strict=True)], [x + 2 * y + z for x, y, z in zip(state.paa, state.pau, state.puu, strict=True)]
 
 
 def replay(prior: Prior, series: Iterable[tuple[float, float]]) -> tuple[list[Judgement], State]:
@@ -211,22 +238,23 @@ class _Verdict:
     y: float
     z: float
     p: float
+    driven: bool
 
     def settle(self, state: State, new: Updated, budget: float) -> tuple[Judgement, State]:
-        prior, expected = self.prior, self.expected
-        first = state.first if state.n else expected.day
-        seen = Seen(state.n, first, expected.day, self.y, self.z, self.p, self._tame())
-        anchor, pending = anchored(state.watch, state.n, expected.day)
+        prior, expected, n = self.prior, self.expected, state.n
+        first, last = (state.first, state.last) if n else (expected.day, expected.day)
+        anchor, pending = anchored(state.watch, n, expected.day)
         limits = meaningful(prior, anchor) if anchor else None
-        level, variance = _level(new)
+        level, variance = _level(new.weight, new.level, new.variance)
         sure = _real_change(new, limits, anchor) if anchor and limits else 0.0
-        reasons, alert, watch = look(prior, state.watch, seen, limits, sure, budget)
-        posterior = (float(state.n + 1), expected.day, level, variance)
-        watch = remember(watch, posterior, anchor, pending, self.y)
-        after = State(
-            state.n + 1, first, expected.day, new.log_weight, new.a, new.u, new.paa, new.pau, new.puu, watch
-        )  # fmt: skip
-        return self._judgement(new, reasons, alert, sure), after
+        gap = expected.day - last if n else -1.0
+        jumped, jumps = changepoint.seen(prior, state.watch.jumps, gap, self.z, expected.sd, new.gain)
+        seen = Seen(n, first, last, expected.day, self.y, self.z, self.p, self._tame(), sure, jumped, limits)
+        reasons, alert, watch = look(prior, state.watch, seen, budget)
+        watch = remember(watch, (float(n + 1), expected.day, level, variance), anchor, pending, self.y, jumps)
+        unwell = state.unwell + (prior.unwell is not None and prior.unwell.covers(self.value))
+        after = State(n + 1, first, expected.day, unwell, new.log_weight, new.a, new.u, new.paa, new.pau, new.puu, watch)
+        return self._judgement(new, reasons, alert, seen), after
 
     def _tame(self) -> bool:
         """The good end of a bounded scale is never news: no "low" at the floor where higher is worse, and its mirror."""
@@ -238,19 +266,19 @@ class _Verdict:
             return prior.direction != "lower-worse"
         return prior.direction == "lower-worse" and self.value >= prior.maximum  # type: ignore[operator]
 
-    def _judgement(self, new: Updated, reasons: tuple[str, ...], alert: bool, sure: float) -> Judgement:
+    def _judgement(self, new: Updated, reasons: tuple[str, ...], alert: bool, seen: Seen) -> Judgement:
         expected, value = self.expected, self.value
         critical = self.prior.critical.side(value) if self.prior.critical else None
         return Judgement(
-            expected, value, self.z, self.p, new.gross, sure, alert or critical is not None,
-            ("critical", *reasons) if critical else reasons, self.p < OUTSIDE and not self._tame(), critical, new.log_score,
+            expected, value, self.z, self.p, new.gross, seen.sure, seen.moved, alert or critical is not None,
+            ("critical", *reasons) if critical else reasons, self.p < OUTSIDE and not seen.tame, critical, new.log_score, self.driven,
         )  # fmt: skip
 
 
-def _level(new: Updated) -> tuple[float, float]:
-    """(mean, variance) of the level after the value, over all grid points."""
-    mean = sum(map(mul, new.weight, new.level))
-    return mean, sum([w * (v + (level - mean) * (level - mean)) for w, v, level in zip(new.weight, new.variance, new.level, strict=True)])
+def _level(weight: Sequence[float], levels: Sequence[float], variances: Sequence[float]) -> tuple[float, float]:
+    """(mean, variance) of the level over all grid points."""
+    mean = sum(map(mul, weight, levels))
+    return mean, sum([w * (v + (level - mean) * (level - mean)) for w, v, level in zip(weight, variances, levels, strict=True)])
 
 
 def _real_change(new: Updated, limits: tuple[float, float], anchor: Posterior) -> float:

@@ -14,9 +14,21 @@ from mappings.baseline.prior import Prior
 from mappings.baseline.state import State
 
 _ROOT_PI: Final = sqrt(math.pi)
-_WIDE: Final = 0.15 / ROOT2  # an interval of 0.15 sd, in units of 1 / (sd sqrt 2)
-_FLOOR: Final = 1e-300
-_LOG_FLOOR: Final = log(_FLOOR)
+CLOSEST: Final = 0.15 / ROOT2  # an interval of 0.15 sd, in units of 1 / (sd sqrt 2)
+FLOOR: Final = 1e-300
+LOG_FLOOR: Final = log(FLOOR)
+
+
+@dataclass(frozen=True, slots=True)
+class Drive:
+    """What is known to have acted on the level since the last value. `shift`: of the expected level, on the transformed scale;
+    `inflation`: variance added to the state, as a multiple of its stationary variance (treatment.py)."""
+
+    shift: float = 0.0
+    inflation: float = 0.0
+
+
+STILL: Final = Drive()
 
 
 @dataclass(slots=True)
@@ -37,8 +49,8 @@ class Moved:
     spread: list[float]
 
 
-def moved(prior: Prior, state: State, day: float) -> Moved:
-    """The filter on `day`. Errors: ValueError for a day before the last value's, or not a number."""
+def moved(prior: Prior, state: State, day: float, drive: Drive = STILL) -> Moved:
+    """The filter on `day`. `drive` counts from the second value on. Errors: ValueError for a day before the last value's, or not a number."""
     if not math.isfinite(day) or (state.n and day < state.last):
         raise ValueError("values are judged in the order of time")
     grid, theta = prior.grid, prior.theta
@@ -50,10 +62,13 @@ def moved(prior: Prior, state: State, day: float) -> Moved:
         phi = exp(-gap / theta.L_days)
         keep = phi * phi
         course = theta.shift * (exp(-(state.last - first) / theta.T_days) - exp(-(day - first) / theta.T_days)) if theta.shift else 0.0
+        course += drive.shift
         a = [each + course for each in state.a]
         u = [phi * each for each in state.u]
         pau = [phi * each for each in state.pau]
         puu = [keep * each + fresh * (1 - keep) for each, fresh in zip(state.puu, grid.drift, strict=True)]
+        if drive.inflation:
+            puu = [each + fresh * drive.inflation for each, fresh in zip(puu, grid.drift, strict=True)]
         log_weight = _forgotten(state.log_weight, grid.log_weight, theta.f)
     level = [each + other for each, other in zip(a, u, strict=True)]
     spread = [x + 2 * y + z for x, y, z in zip(state.paa, pau, puu, strict=True)]
@@ -96,7 +111,8 @@ def moments(prior: Prior, at: Moved) -> tuple[float, float]:
 
 @dataclass(slots=True)
 class Updated:
-    """The filter after the value: per grid point, with mean `level` and `variance` of A + U. `gross`: P(the value is a gross error)."""
+    """The filter after the value: per grid point, with mean `level` and `variance` of A + U. `gross`: P(the value is a gross error);
+    `gain`: the share of the surprise that the level learnt, over all grid points."""
 
     log_weight: tuple[float, ...]
     weight: list[float]
@@ -109,6 +125,7 @@ class Updated:
     variance: tuple[float, ...]
     gross: float
     log_score: float
+    gain: float
 
 
 def updated(prior: Prior, at: Moved, mixture: tuple[Component, ...], value: float, y: float) -> Updated:
@@ -120,12 +137,12 @@ def updated(prior: Prior, at: Moved, mixture: tuple[Component, ...], value: floa
     ):
         error *= pi
         density = common - pi * common + error
-        if density > _FLOOR:
+        if density > FLOOR:
             r = error / density
             logs.append(log_weight + log(density))
         else:
             r = float(pi > 0)
-            logs.append(log_weight + _LOG_FLOOR)
+            logs.append(log_weight + LOG_FLOOR)
         shares.append(r)
         effective = noise / (1 - r * easing)
         total = spread + effective
@@ -141,13 +158,15 @@ def updated(prior: Prior, at: Moved, mixture: tuple[Component, ...], value: floa
                 (puu * effective + left) / total,
                 level + spread * gain,
                 effective * spread / total,
+                spread / total,
             )
         )
     log_weights = _normalised(logs)
     weight = list(map(exp, log_weights))
-    new_a, new_u, new_paa, new_pau, new_puu, level_after, variance = zip(*rows, strict=True)
+    new_a, new_u, new_paa, new_pau, new_puu, level_after, variance, gains = zip(*rows, strict=True)
     gross = min(1.0, sum(map(mul, weight, shares)))
-    return Updated(log_weights, weight, new_a, new_u, new_paa, new_pau, new_puu, level_after, variance, gross, logs[0] - log_weights[0])
+    return Updated(log_weights, weight, new_a, new_u, new_paa, new_pau, new_puu, level_after, variance, gross, logs[0] - log_weights[0],
+                   sum(map(mul, weight, gains)))  # fmt: skip
 
 
 def _likelihoods(prior: Prior, mixture: tuple[Component, ...], value: float, y: float) -> list[tuple[float, float]]:
@@ -157,7 +176,7 @@ def _likelihoods(prior: Prior, mixture: tuple[Component, ...], value: float, y: 
         offs = [(y - level, s1, s2) for level, _, s1, _, _, s2, _ in mixture]
         return [(exp(-off * off * s1 * s1) * s1 / _ROOT_PI, exp(-off * off * s2 * s2) * s2 / _ROOT_PI) for off, s1, s2 in offs]
     low, high = prior.transform.edges(value, prior.resolution, prior.minimum, prior.maximum)
-    enough = _WIDE / (high - low)
+    enough = CLOSEST / (high - low)
     return [
         (
             _within(low - level, high - level, s1) if s1 >= enough else _density(y - level, s1),

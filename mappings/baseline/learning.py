@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from mappings.baseline import many
+from mappings.baseline.columns import forward, takes
 from mappings.baseline.levels import KEYS, NOMINAL
 from mappings.baseline.prior import Prior, build
 from mappings.baseline.transform import Transform, transform
@@ -96,7 +97,7 @@ def resolution(value: Floats) -> float:
 
 
 def _knows(name: str, value: Floats) -> bool:
-    return bool(many.takes(_prior("x", name, {**_neutral(), "mu0": 0.0}, 0.0, None), value).all())
+    return bool(takes(_prior("x", name, {**_neutral(), "mu0": 0.0}, 0.0, None), value).all())
 
 
 def _neutral() -> Json:
@@ -182,7 +183,7 @@ def _climb(made: Callable[[Floats], Prior], series: Series, begin: Floats, centr
 
 def _moments(series: Series, shape: Transform) -> dict[str, float]:
     """A start from the spread between and within people, on the transformed scale."""
-    y = many.forward(shape, series.value)
+    y = forward(shape, series.value)
     sums = np.add.reduceat(y, series.start)
     means = sums / series.length
     within = np.concatenate([y[s : s + n] - m for s, n, m in zip(series.start, series.length, means, strict=True)])

@@ -11,10 +11,10 @@ Component = tuple[float, float, float, float, float, float, float]
 
 probit: Final = NormalDist().inv_cdf
 ROOT2: Final = sqrt(2.0)
-_TINY: Final = 1e-300
-_MINUTE: Final = 1e-14  # such a weight moves a 99 % limit by less than 1e-12 sd
-_CLOSE: Final = 3e-5
-_NEXT: Final = 2e-11
+TINY: Final = 1e-300
+MINUTE: Final = 1e-14  # such a weight moves a 99 % limit by less than 1e-12 sd
+CLOSE: Final = 3e-5
+NEXT: Final = 2e-11
 
 _Place = tuple[float, float, float, float, float]
 """(y, normal score z of P(Y <= y), dy/dz, d2y/dz2, d3y/dz3)."""
@@ -40,7 +40,7 @@ def _tail(mixture: Sequence[Component], y: float, side: float) -> float:
 
 def limits(mixture: Sequence[Component], targets: tuple[float, float, float, float], mean: float, sd: float) -> tuple[float, float, float, float]:
     """The quantiles whose normal scores are `targets` (rising: 99 and 95 % below, 95 and 99 % above); `mean`, `sd` of the mixture."""
-    heavy = [each for each in mixture if each[1] > _MINUTE]
+    heavy = [each for each in mixture if each[1] > MINUTE]
     low99, low95, high95, high99 = targets
     lower95, place = _found(heavy, low95, mean + low95 * sd)
     lower99, _ = _found(heavy, low99, _along(place, low99))
@@ -65,11 +65,11 @@ def _found(mixture: Sequence[Component], target: float, guess: float) -> tuple[f
         if not (abs(off) < 3 and place[2] < math.inf):
             break
         y = _along(place, target)
-        if off * off * off * off * abs(place[4]) < _NEXT * place[2]:
+        if off * off * off * off * abs(place[4]) < NEXT * place[2]:
             return _polished(mixture, y, target), place
         score, slope = _slope(mixture, y, target)
         off = target - score
-        if abs(off) < _CLOSE:
+        if abs(off) < CLOSE:
             return _polished(mixture, y + off * (slope + off / 2 * (place[3] + place[4] * (score - place[1]))), target), place
         guess = y + off * slope
     y = _bracketed(mixture, target)
@@ -98,8 +98,8 @@ def _slope(mixture: Sequence[Component], y: float, target: float) -> tuple[float
         u, v = off * s1, off * s2
         tail += w1 * erfc(u) + w2 * erfc(v)
         density += k1 * exp(-u * u) + k2 * exp(-v * v)
-    score = -side * probit(min(1 - 1e-16, max(_TINY, tail / 2)))
-    return score, exp(-score * score / 2) / (density * ROOT2) if density > _TINY else math.inf
+    score = -side * probit(min(1 - 1e-16, max(TINY, tail / 2)))
+    return score, exp(-score * score / 2) / (density * ROOT2) if density > TINY else math.inf
 
 
 def _place(mixture: Sequence[Component], y: float, target: float) -> _Place:
@@ -116,8 +116,8 @@ def _place(mixture: Sequence[Component], y: float, target: float) -> _Place:
         v *= s2
         change += e1 * u + e2 * v
         curve += e1 * (2 * u * u - s1 * s1) + e2 * (2 * v * v - s2 * s2)
-    score = -side * probit(min(1 - 1e-16, max(_TINY, tail / 2)))
-    if density < _TINY:
+    score = -side * probit(min(1 - 1e-16, max(TINY, tail / 2)))
+    if density < TINY:
         return y, score, math.inf, 0.0, 0.0
     slope = exp(-score * score / 2) / (density * ROOT2)
     first = -2 * side * change / density  # f'/f, as 2 curve / density is f''/f

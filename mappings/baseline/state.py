@@ -6,18 +6,21 @@ from typing import Any, Final
 
 from mappings.baseline.detectors import Watch
 
-_HEAD: Final = struct.Struct("<4sHHHB")
-_MARK: Final = b"SPB1"
+_HEAD: Final = struct.Struct("<4sHHHHB")
+_ANCHOR, _CONFIRMED = 1, 2
+_FIXED: Final = 4 + 9
+_MARK: Final = b"SPB2"
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """After `n` values, the first on day `first`, the last on day `last`. Per grid point: log weight, trait A and state U with
-    their covariance (Paa, Pau, Puu)."""
+    """After `n` values, the first on day `first`, the last on day `last`; `unwell` of them such as people have who are ill. Per grid point:
+    log weight, trait A and state U with their covariance (Paa, Pau, Puu)."""
 
     n: int
     first: float
     last: float
+    unwell: int
     log_weight: tuple[float, ...]
     a: tuple[float, ...]
     u: tuple[float, ...]
@@ -30,38 +33,44 @@ class State:
         """Every number as a double, little-endian: an exact round trip."""
         watch = self.watch
         numbers = [
-            float(self.n), self.first, self.last, *self.log_weight, *self.a, *self.u, *self.paa, *self.pau, *self.puu,
-            watch.ewma, watch.up, watch.down, float(watch.raised), *watch.run, *(watch.anchor or ()),
-            *(number for each in watch.pending for number in each), *(number for each in watch.recent for number in each),
+            float(self.n), self.first, self.last, float(self.unwell), *self.log_weight, *self.a, *self.u, *self.paa, *self.pau, *self.puu,
+            watch.ewma, watch.up, watch.down, *watch.peaks, *watch.run, *(watch.anchor or ()),
+            *(number for rows in (watch.pending, watch.recent, watch.jumps) for each in rows for number in each),
         ]  # fmt: skip
-        head = _HEAD.pack(_MARK, len(self.a), len(watch.pending), len(watch.recent), watch.anchor is not None)
+        flags = _ANCHOR * (watch.anchor is not None) | _CONFIRMED * watch.confirmed
+        head = _HEAD.pack(_MARK, len(self.a), len(watch.pending), len(watch.recent), len(watch.jumps), flags)
         return head + struct.pack(f"<{len(numbers)}d", *numbers)
 
     @staticmethod
     def from_bytes(raw: bytes) -> "State":
         """The state these bytes hold. Errors: ValueError for bytes of another kind or length."""
         try:
-            mark, points, pending, recent, has_anchor = _HEAD.unpack_from(raw)
-            count = 3 + 6 * points + 7 + 4 * has_anchor + 4 * pending + 2 * recent
+            mark, points, pending, recent, jumps, flags = _HEAD.unpack_from(raw)
+            count = _FIXED + 6 * points + 4 * bool(flags & _ANCHOR) + 4 * pending + 2 * recent + 4 * jumps
             numbers = struct.unpack(f"<{count}d", raw[_HEAD.size :])
         except struct.error:
             raise ValueError("not a baseline state") from None
         if mark != _MARK:
             raise ValueError("a baseline state of another version")
-        return _read(numbers, points, pending, recent, bool(has_anchor))
+        return _read(numbers, points, (pending, recent, jumps), flags)
 
 
-def _read(numbers: tuple[float, ...], points: int, pending: int, recent: int, has_anchor: bool) -> State:
-    n, first, last = numbers[:3]
-    log_weight, a, u, paa, pau, puu = (numbers[at : at + points] for at in range(3, 3 + 6 * points, points))
-    at = 3 + 6 * points
-    ewma, up, down, raised, side, since, count = numbers[at : at + 7]
-    posteriors = _rows(numbers, at + 7, 4, has_anchor + pending)
-    window = _rows(numbers, at + 7 + 4 * (has_anchor + pending), 2, recent)
-    anchor = posteriors[0] if has_anchor else None
-    watch = Watch(ewma, up, down, int(raised), (side, since, count), anchor, posteriors[has_anchor:], window)
-    return State(int(n), first, last, log_weight, a, u, paa, pau, puu, watch)
+def _read(numbers: tuple[float, ...], points: int, sizes: tuple[int, int, int], flags: int) -> State:
+    n, first, last, unwell = numbers[:4]
+    log_weight, a, u, paa, pau, puu = (numbers[at : at + points] for at in range(4, 4 + 6 * points, points))
+    at = 4 + 6 * points
+    ewma, up, down, *more = numbers[at : at + 9]
+    at += 9
+    anchors, at = _rows(numbers, at, 4, bool(flags & _ANCHOR))
+    pending, at = _rows(numbers, at, 4, sizes[0])
+    recent, at = _rows(numbers, at, 2, sizes[1])
+    jumps, at = _rows(numbers, at, 4, sizes[2])
+    anchor = anchors[0] if anchors else None
+    peaks, run = (more[0], more[1], more[2]), (more[3], more[4], more[5])
+    watch = Watch(ewma, up, down, peaks, run, anchor, bool(flags & _CONFIRMED), pending, recent, jumps)
+    return State(int(n), first, last, int(unwell), log_weight, a, u, paa, pau, puu, watch)
 
 
-def _rows(numbers: tuple[float, ...], start: int, width: int, count: int) -> tuple[Any, ...]:
-    return tuple([numbers[at : at + width] for at in range(start, start + width * count, width)])
+def _rows(numbers: tuple[float, ...], start: int, width: int, count: int) -> tuple[tuple[Any, ...], int]:
+    end = start + width * count
+    return tuple([numbers[at : at + width] for at in range(start, end, width)]), end

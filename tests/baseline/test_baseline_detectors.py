@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from mappings.baseline.detectors import BUDGET, Watch, anchored, slope
+from mappings.baseline.detectors import Watch, anchored, share, slope
 from mappings.baseline.engine import replay, start, step
 from mappings.baseline.prior import Prior, build
 
@@ -122,5 +122,5 @@ def test_the_alarm_budget_holds_when_the_model_is_true(gap: float, years: int) -
             noise = math.sqrt(0.7) * sigma * rng.gauss(0, 1) * (4 if rng.random() < 0.02 else 1)
             judgement, state = step(measure, state, gap * at, level + drift + noise)
             alerts += judgement.alert
-    expected = BUDGET * years * ROUNDS
+    expected = share(1) * years * ROUNDS
     assert alerts <= expected + 3 * math.sqrt(expected)
