@@ -31,7 +31,8 @@ def test_every_file(path: Path) -> None:
     prior = build(data)
     assert prior.measure == path.stem
     assert prior.source
-    given = {name for name in ("population", "critical", "mcid") if name in data}
+    given = {name for name in ("population", "critical", "mcid", "unwell", "treatment") if name in data}
+    given |= {name for name in ("inflation", "trough_hours", "steady_state_days") if name in data.get("treatment", {})}
     assert {"mu0", "tau_b2", "sigma0", "s_logsigma", "rho", "L_days", "pi_out", "kappa"} | given <= prior.marks.keys()
     for mark in prior.marks.values():
         assert mark.source or mark.mark != "verified"
