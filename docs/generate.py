@@ -15,7 +15,7 @@ ROOT = HERE.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from docs import knowledge_tables  # noqa: E402
+from docs import knowledge_tables, prior_tables  # noqa: E402
 from docs.table import table  # noqa: E402
 from service.definitions import capability  # noqa: E402
 from service.errors import RETRY_AFTER_S, Kind  # noqa: E402
@@ -131,7 +131,14 @@ def errors() -> str:
 
 
 PAGES: dict[str, Callable[[], str]] = {"settings.md": settings}
-SECTIONS: dict[str, Callable[[], str]] = {"missing": missing, "types": types, "searches": searches, "errors": errors} | knowledge_tables.SECTIONS
+SECTIONS: dict[str, Callable[[], str]] = {
+    "missing": missing,
+    "types": types,
+    "searches": searches,
+    "errors": errors,
+    **knowledge_tables.SECTIONS,
+    **prior_tables.SECTIONS,
+}
 
 
 def filled(text: str) -> str:
