@@ -15,6 +15,7 @@ from mappings.baseline.engine import Judgement, predict, replay, start
 from mappings.baseline.grid import Theta
 from mappings.baseline.prior import SCHEMA, Prior, build
 from mappings.knowledge import KnowledgeError
+from service.knowledge import Knowledge
 
 ROUNDS = int(os.environ.get("SETPOINT_TEST_ROUNDS", "1"))
 FOLDER = Path(mappings.baseline.__file__).parent / "priors"
@@ -31,7 +32,8 @@ def test_every_file(path: Path) -> None:
     prior = build(data)
     assert prior.measure == path.stem
     assert prior.source
-    given = {name for name in ("population", "critical", "mcid") if name in data}
+    given = {name for name in ("population", "critical", "mcid", "unwell", "treatment") if name in data}
+    given |= {name for name in ("inflation", "trough_hours", "steady_state_days") if name in data.get("treatment", {})}
     assert {"mu0", "tau_b2", "sigma0", "s_logsigma", "rho", "L_days", "pi_out", "kappa"} | given <= prior.marks.keys()
     for mark in prior.marks.values():
         assert mark.source or mark.mark != "verified"
@@ -114,22 +116,107 @@ def test_a_steady_tsh_stays_quiet() -> None:
             assert (judgement.outside95, judgement.alert, judgement.reasons) == (False, False, ())
 
 
-def test_phq_9_and_gad_7_follow_their_formula() -> None:
-    """(1 - rho) sigma0^2 = SD^2 (1 - r), carried to the logit scale with the slope (M + 1) / ((m + .5) (M - m + .5)).
+@pytest.mark.parametrize(
+    ("name", "top", "mean", "error"),
+    [
+        ("phq-9", 27, 10.0, 2.5),  # Loewe 2004, at 10 points
+        ("gad-7", 21, 10.57, 5.59 * math.sqrt(1 - 0.87)),  # Bischoff 2020
+        ("isi", 28, 14.0, 2.52),  # Dieperink 2020
+        ("epds", 30, 11.0, 4 / (1.96 * math.sqrt(2))),  # from the reliable change index of Matthey 2004
+        ("pcl-5", 80, 38.0, 18 * math.sqrt(1 - 0.84)),  # Bovin 2016, SD assumed
+        ("wsas", 40, 18.0, 9 * math.sqrt(1 - 0.73)),  # Mundt 2002, SD assumed
+        ("madrs", 60, 22.0, 11.6 * math.sqrt(1 - 0.91)),  # 24-hour version, SD assumed
+    ],
+)
+def test_scales_follow_their_formula(name: str, top: int, mean: float, error: float) -> None:
+    """(1 - rho) sigma0^2 = SD^2 (1 - r), carried to the logit scale with the slope (M + 1) / ((m + .5) (M - m + .5))."""
+    theta = _ours(name).theta
+    slope = (top + 1) / ((mean + 0.5) * (top - mean + 0.5))
+    assert math.sqrt(1 - theta.rho) * theta.sigma0 == pytest.approx(error * slope, rel=1e-3)
+    assert theta.mu0 == pytest.approx(math.log((mean + 0.5) / (top - mean + 0.5)), abs=1e-4)
 
-    PHQ-9: standard error 2.5 (Loewe 2004), at 10 points. GAD-7: SD 5.59, r .87, mean 10.57 (Bischoff 2020).
-    """
-    for name, top, mean, error in (("phq-9", 27, 10.0, 2.5), ("gad-7", 21, 10.57, 5.59 * math.sqrt(1 - 0.87))):
-        theta = build(json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))).theta
-        slope = (top + 1) / ((mean + 0.5) * (top - mean + 0.5))
-        assert math.sqrt(1 - theta.rho) * theta.sigma0 == pytest.approx(error * slope, rel=1e-3)
-        assert theta.mu0 == pytest.approx(math.log((mean + 0.5) / (top - mean + 0.5)), abs=1e-4)
+
+@pytest.mark.parametrize(
+    ("name", "within", "analytical", "between", "total"),
+    [
+        ("albumin", 2.5, 1.25, 5.1, 6.7),
+        ("alp", 5.3, 2.65, 24.9, 17.8),
+        ("alt", 9.3, 4.65, 28.2, 34.2),
+        ("ast", 9.5, 4.75, 20.3, 24.7),
+        ("cholesterol", 5.18, 2.59, 17.4, 13.9),
+        ("ck", 14.5, 7.25, 31.5, None),
+        ("creatinine", 4.4, 2.2, None, 12.2),
+        ("crp", 29.4, 14.7, 87.0, None),
+        ("ft4", 4.8, 2.4, None, None),
+        ("ggt", 8.9, 4.45, 41.7, 34.2),
+        ("glucose", 4.7, 2.35, 8.1, 13.7),
+        ("hba1c", 1.2, 1.0, 5.4, 8.6),
+        ("hdl", 5.67, 2.835, 25.1, 24.4),
+        ("ldl", 8.46, 4.23, 28.2, 20.6),
+        ("leukocytes", 10.01, 3.0, 16.48, 19.2),
+        ("potassium", 4.0, 2.0, 4.5, 7.1),
+        ("sodium", 0.5, 0.25, 1.0, 1.5),
+        ("triglycerides", 19.8, 5.0, 40.3, 26.1),
+        ("tsh", 17.7, 2.0, None, None),
+        ("vitamin-d", 6.3, 3.15, None, None),
+    ],
+)
+def test_analytes_follow_their_formula(name: str, within: float, analytical: float, between: float | None, total: float | None) -> None:
+    """(1 - rho) sigma0^2 = CVa^2 + CVi^2, tau_b = CVg, sigma0 = the variation within a person over months; all in percent, carried to the log."""
+    theta = _ours(name).theta
+    assert (1 - theta.rho) * theta.sigma0**2 == pytest.approx(_log_variance(within) + _log_variance(analytical), rel=0.02)
+    if between:
+        assert theta.tau_b2 == pytest.approx(_log_variance(between), rel=2e-3)
+    if total:
+        assert theta.sigma0**2 == pytest.approx(_log_variance(total), rel=2e-3)
 
 
-def test_tsh_follows_its_formula() -> None:
-    """(1 - rho) sigma0^2 = ln(1 + CVa^2) + ln(1 + CVi^2), CVi 17.7 % (Bottani 2022), CVa 2 %."""
-    theta = build(json.loads((FOLDER / "tsh.json").read_text(encoding="utf-8"))).theta
-    assert (1 - theta.rho) * theta.sigma0**2 == pytest.approx(math.log1p(0.177**2) + math.log1p(0.02**2), rel=5e-3)
+def _log_variance(percent: float) -> float:
+    return math.log1p((percent / 100) ** 2)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_an_assumed_prior_starts_wide(path: Path, knowledge: Knowledge) -> None:
+    """Before the first value its range holds the population range; that of a scale reaches from the lowest band or cut-off to the highest."""
+    prior = _ours(path.stem)
+    if not any(prior.marks[name].mark == "assumed" for name in ("tau_b2", "sigma0", "s_logsigma")):
+        return
+    found = predict(prior, start(prior), 0.0)
+    if path.stem in knowledge.scales:
+        total = knowledge.scales[path.stem].total
+        ends = {end for each in (*total.bands, *total.cutoffs) for end in (each.low, each.high) if end is not None and total.low < end < total.high}
+        assert found.lower95 <= min(ends, default=found.lower95)
+        assert found.upper95 >= max(ends, default=found.upper95)
+        assert prior.minimum is not None
+        assert prior.maximum is not None
+        assert found.upper95 - found.lower95 > 0.45 * (prior.maximum - prior.minimum)
+    elif prior.population and prior.population.low is not None and prior.population.high is not None:
+        assert found.lower95 <= prior.population.low
+        assert found.upper95 >= prior.population.high
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_range_computed_from_theta_is_up_to_date(path: Path) -> None:
+    prior = _ours(path.stem)
+    if prior.population and prior.population.source == ("computed from theta at n = 0",):
+        found = predict(prior, start(prior), 0.0)
+        lower = prior.direction == "lower-worse"
+        assert (prior.population.low, prior.population.high) == (
+            (math.ceil(found.lower95 / prior.resolution) * prior.resolution, prior.maximum)
+            if lower
+            else (prior.minimum, math.floor(found.upper95 / prior.resolution) * prior.resolution)
+        )
+
+
+def test_every_scale_with_a_verified_reliability_has_a_prior(knowledge: Knowledge) -> None:
+    """A retest, a standard error or a reliable change index that was read in a source. The AUDIT's is no pure retest."""
+    kinds = {"reliability", "sem", "rci", "reliable"}
+    read = {scale.id for scale in knowledge.scales.values() for fact in scale.change if fact.kind in kinds and fact.evidence == "V"}
+    assert read - {"audit"} <= {path.stem for path in FILES}
+
+
+def _ours(name: str) -> Prior:
+    return build(json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")))
 
 
 def test_a_hand_written_file_needs_three_things() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from mappings.baseline.prior import SCHEMA, Treatment, Unwell, build
 from mappings.knowledge import KnowledgeError
-from service.knowledge import BrokenKnowledge, load
+from service.knowledge import BrokenKnowledge, Knowledge, load
 
 THETA = {"mu0": 0.0, "tau_b2": 1.0, "sigma0": 1.0, "s_logsigma": 0.4, "rho": 0.3, "L_days": 30, "pi_out": 0.02}
 SAID = {"text": "t", "source": ["s"]}
@@ -102,3 +102,39 @@ def test_what_is_not_known_stops_the_start(tmp_path: Path, given: dict[str, Any]
     with pytest.raises(BrokenKnowledge) as caught:
         load(str(tmp_path))
     assert [each.split("/")[-1] for each in caught.value.findings] == [finding]
+
+
+def test_every_cut_off_is_one_of_the_scale(knowledge: Knowledge) -> None:
+    """A cut-off, or where a band begins: nothing that the scale's own file does not say."""
+    for measure, prior in knowledge.priors.items():
+        if prior.unwell and measure in knowledge.scales:
+            total = knowledge.scales[measure].total
+            known = {each.low for each in (*total.cutoffs, *total.bands)} | {each.high for each in total.cutoffs}
+            assert (prior.unwell.low if prior.unwell.high is None else prior.unwell.high) in known, measure
+
+
+def test_nobody_within_the_population_range_counts_as_ill(knowledge: Knowledge) -> None:
+    pressure = {"systolic-bp", "diastolic-bp"}  # a guideline's definition begins at the end of the range itself
+    for measure, prior in knowledge.priors.items():
+        if prior.unwell and prior.population and measure not in knowledge.scales and measure not in pressure:
+            assert prior.population.meaning == "normal"
+            for end in (prior.population.low, prior.population.high):
+                assert end is None or not prior.unwell.covers(end), measure
+
+
+def test_what_is_watched_under_a_medicine_is_moved_by_it(knowledge: Knowledge) -> None:
+    for plan in knowledge.monitoring.plans:
+        for measure in plan.measures:
+            moved = knowledge.priors[measure].treatment
+            assert moved, measure
+            for drug in plan.drugs:
+                assert drug in moved.drugs or knowledge.drugs.by_id[drug].group in moved.classes, (measure, drug)
+
+
+def test_levels_of_drugs_are_troughs_at_a_steady_state(knowledge: Knowledge) -> None:
+    for measure in ("lithium", "clozapine", "valproate"):
+        level = knowledge.priors[measure].treatment
+        assert level
+        assert (level.drugs, level.dose_proportional, level.trough_hours) == ({measure}, True, (10.0, 14.0))
+        assert level.steady_state_days > 0
+    assert {measure for measure, prior in knowledge.priors.items() if prior.treatment and prior.treatment.expected} == {"phq-9", "gad-7"}

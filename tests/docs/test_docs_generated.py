@@ -33,6 +33,15 @@ def test_generated_pages_are_in_step(page: Path) -> None:
     assert page.read_text(encoding="utf-8") == generate.pages()[page], AGAIN
 
 
+def test_every_assumed_figure_of_a_prior_is_listed(knowledge: Any) -> None:
+    """One row a measure in the last table of the page."""
+    lines = (ROOT / "docs/priors.md").read_text(encoding="utf-8").rpartition("| measure | assumed |")[2].splitlines()
+    rows = {line.split("`")[1]: line.split("`")[3::2] for line in lines if line.startswith("| `")}
+    assert rows.keys() == knowledge.priors.keys()
+    for measure, built in knowledge.priors.items():
+        assert {name for name, mark in built.marks.items() if mark.mark == "assumed"} <= set(rows[measure]), measure
+
+
 def test_settings_page_lists_exactly_the_settings() -> None:
     rows = [line.split("`")[1] for line in (ROOT / "docs/settings.md").read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
     assert rows == [f"SETPOINT_{name.upper()}" for name in Settings.model_fields]
