@@ -63,5 +63,5 @@ def _alerts(pick: Pick, people: int, prior: Prior, kind: Callable[[Prior], Natur
     value = np.clip(value, prior.minimum, prior.maximum)
     if prior.transform.kind == "log":
         value = np.maximum(value, prior.resolution)
-    found = verdicts(prior, series_of(day, value))
-    return found.alert.reshape(day.shape).sum(1)
+    alerts: NDArray[np.int64] = verdicts(prior, series_of(day, value)).alert.reshape(day.shape).sum(1)
+    return alerts

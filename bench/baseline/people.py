@@ -159,10 +159,10 @@ def weekly(pick: Pick, people: int, name: str, about: str, nature: Nature, value
     """A year of weekly values on the identity scale. The prior is the nature's theta where that is all of the truth (`prior` None)."""
     day = regular(pick, 2 * people, values, 7.0)
     found = drawn(pick, nature, day)
-    follows = prior is None
     training = series_of(day[people:], found.y[people:])
-    known = prior_of("score", "identity", stated(nature.theta)) if follows else prior
-    return Cohort(name, about, known, series_of(day[:people], found.y[:people]), training, found.level[:people].ravel(), np.full(people, np.nan), follows)
+    known = prior or prior_of("score", "identity", stated(nature.theta))
+    return Cohort(name, about, known, series_of(day[:people], found.y[:people]), training, found.level[:people].ravel(), np.full(people, np.nan),
+                  follows=prior is None)  # fmt: skip
 
 
 def stable(pick: Pick, people: int) -> Cohort:

@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 Floats = NDArray[np.float64]
-Z95: Final = 1.959963984540054
+Z95: Final = 1.96
+"""As RCV and RCI were published."""
+QUANTILE: Final = 1.959963984540054
+"""The 0.975 quantile itself, for what is worked out from distributions."""
 ENOUGH: Final = 5
 """Values from which personal means and standard deviations are used: what Coskun asks for at best (three at least)."""
 WINDOW: Final = 28
@@ -89,7 +92,7 @@ def rci(known: Known, y: Floats) -> Foretold:
 
 def prri_within_subject(mean: Floats | float, n: Floats | int, sd: Floats | float) -> tuple[Floats, Floats]:
     """Personal reference interval with the population's variation within a subject (Coskun et al., Clin Chem 2021;67:374-84): mean +- z SD sqrt(1 + 1/n)."""
-    reach = Z95 * np.asarray(sd) * np.sqrt(1 + 1 / np.asarray(n))
+    reach = QUANTILE * np.asarray(sd) * np.sqrt(1 + 1 / np.asarray(n))
     return mean - reach, mean + reach
 
 
@@ -117,7 +120,7 @@ def empirical_bayes(known: Known, y: Floats) -> Foretold:
     n, mean, _ = own(y)
     share = n * known.between**2 / (n * known.between**2 + known.within**2)
     centre = known.mean + share * (np.where(n > 0, mean, known.mean) - known.mean)
-    return _around(y, centre, Z95 * np.sqrt(known.within**2 + known.between**2 * (1 - share)))
+    return _around(y, centre, QUANTILE * np.sqrt(known.within**2 + known.between**2 * (1 - share)))
 
 
 def rolling(known: Known, y: Floats) -> Foretold:
@@ -199,7 +202,7 @@ def _ewma(known: Known, y: Floats, sd: Floats) -> Foretold:
     for k in range(2, y.shape[1]):
         level[:, k] = (1 - WEIGHT) * level[:, k - 1] + WEIGHT * y[:, k - 1]
         doubt[:, k] = (1 - WEIGHT) ** 2 * doubt[:, k - 1] + WEIGHT**2
-    found = _personal_from(ENOUGH, known, y, level, Z95 * sd * np.sqrt(1 + doubt))
+    found = _personal_from(ENOUGH, known, y, level, QUANTILE * sd * np.sqrt(1 + doubt))
     surprise = found.surprise.copy()
     target = y[:, :ENOUGH].mean(1)
     statistic = target.copy()

@@ -20,12 +20,13 @@ NEAR: Final = (0.93, 0.97)
 @dataclass(slots=True)
 class Results:
     """`cohorts`: those without a change; `changes`: for the weekly score and for the bounded scale, the people without and those with a change;
-    `wrong`: how the stable cohort fares under priors that are wrong."""
+    `budgets`: the same with ours at other budgets; `wrong`: how the stable cohort fares under priors that are wrong."""
 
     command: str
     cohorts: list[Judgements] = field(default_factory=list)
     treated: Judgements | None = None
     changes: list[tuple[Judgements, list[Judgements]]] = field(default_factory=list)
+    budgets: list[list[tuple[float, Judgements, list[Judgements]]]] = field(default_factory=list)
     panels: list[Panel] = field(default_factory=list)
     wrong: list[tuple[str, Judgements]] = field(default_factory=list)
 
@@ -46,7 +47,7 @@ def by_method(judged: Sequence[Judgements], cell: Callable[[Judgements, str], st
 
 def page(results: Results) -> str:
     """The whole page."""
-    parts = (_head, _findings, _people, _methods, _coverage, _stages, _scores, _alarms, _detection, _treatment, _measures, _wrong)
+    parts = (_head, _findings, _people, _methods, _coverage, _stages, _scores, _alarms, _detection, _budgets, _treatment, _measures, _wrong)
     return "\n\n".join(part(results) for part in parts) + "\n"
 
 
@@ -113,10 +114,9 @@ def _on_detection(results: Results) -> list[str]:
         rate = alarms_a_year(calm, OURS)
         for each in changed:
             own = changes_found(each, OURS).share
-            shares = {name: changes_found(each, name, matching(calm, name, rate)).share for name in each.found if name not in (OURS, LEARNED)}
-            best = max(shares, key=lambda name: shares[name])
-            if shares[best] >= own:
-                beaten.append(f"{each.cohort.name} ({best} {percent(shares[best], 0)} %, ours {percent(own, 0)} %)")
+            best, share = _best(calm, each, rate)
+            if share >= own:
+                beaten.append(f"{each.cohort.name} ({best} {percent(share, 0)} %, ours {percent(own, 0)} %)")
     return [f"At equal false alarms another method finds as many changes or more in: {', '.join(beaten) or 'none of the changes tried'}."]
 
 
@@ -225,6 +225,31 @@ def _detection(results: Results) -> str:
         rows = [(name, f"{factors[name]:.2f}", *(_found(each, name, factors[name]) for each in changed)) for name in methods]
         parts.append(f"*{calm.cohort.name}, all at {rate:.2f} alarms a year*\n\n" + table(("method", "limit times", *names), rows))
     return "\n\n".join(parts)
+
+
+def _budgets(results: Results) -> str:
+    parts = [
+        "## Changes found at other budgets\n\n"
+        "What ours finds where it may cost fewer or more false alarms, and the best of the others with its limits set to the rate that ours then\n"
+        "has. Where the rate does not rise with the budget, the engine's limits have reached the loosest it knows."
+    ]
+    for curve in results.budgets:
+        names = [each.cohort.name for each in curve[0][2]]
+        rows = []
+        for budget, calm, changed in curve:
+            rate = alarms_a_year(calm, OURS)
+            best = [_best(calm, each, rate) for each in changed]
+            pairs = [f"{percent(changes_found(each, OURS).share, 0)} / {percent(share, 0)} {name}" for each, (name, share) in zip(changed, best, strict=True)]
+            rows.append((f"{budget:g}", f"{rate:.2f}", *pairs))
+        parts.append(f"*{curve[0][1].cohort.name}: ours / best other, percent*\n\n" + table(("budget", "alarms a year", *names), rows))
+    return "\n\n".join(parts)
+
+
+def _best(calm: Judgements, changed: Judgements, rate: float) -> tuple[str, float]:
+    """The other method that finds most at `rate` alarms a year, and its share."""
+    shares = {name: changes_found(changed, name, matching(calm, name, rate)).share for name in changed.found if name not in (OURS, LEARNED)}
+    best = max(shares, key=lambda name: shares[name])
+    return best, shares[best]
 
 
 def _found(judged: Judgements, name: str, factor: float) -> str:

@@ -7,16 +7,19 @@ from typing import Final
 
 import numpy as np
 
-from bench.baseline.judging import OURS, Judgements, judged, taught
+from bench.baseline.judging import OURS, Judgements, at_budget, judged, taught
 from bench.baseline.panels import panels
 from bench.baseline.people import RISE_DAYS, STEADY, Cohort, Pick, bounded, changing, prior_of, stable, stated, treated, unchanging
 from bench.baseline.report import Results
 from bench.baseline.scores import alarms_a_year, covered
+from mappings.baseline.detectors import BUDGET
 
 WEEKLY: Final = ((1.0, 0.0), (2.0, 0.0), (3.0, 0.0), (2.0, RISE_DAYS), (3.0, RISE_DAYS))
 """(height in SDs within a person, days it takes) of the changes of the weekly score."""
 POINTS: Final = ((5.0, 0.0), (10.0, 0.0), (5.0, RISE_DAYS), (10.0, RISE_DAYS))
 """The same of the bounded scale, in points."""
+BUDGETS: Final = (0.1, BUDGET, 1.0)
+"""False alarms a year that one measure may cost."""
 WRONG: Final = {
     "true": STEADY,
     "mean off by one SD between people": replace(STEADY, mu0=STEADY.mu0 + STEADY.tau_b2**0.5),
@@ -42,6 +45,10 @@ def run(people: int, seed: int, command: str, learned: bool = False) -> Results:
         (calm["stable"], [_judged(changing(pick, people, *change)) for change in WEEKLY]),
         (calm["bounded scale"], [_judged(bounded(pick, people, *change)) for change in POINTS]),
     ]
+    say("other budgets")
+    results.budgets = [
+        [(budget, at_budget(calm, budget), [at_budget(each, budget) for each in changed]) for budget in BUDGETS] for calm, changed in results.changes
+    ]  # fmt: skip
     say("several measures")
     results.panels = panels(pick, max(10, people // 2))
     results.wrong = wrong(pick, people)
