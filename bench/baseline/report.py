@@ -91,7 +91,7 @@ def _on_scores(results: Results) -> list[str]:
         best = min(rivals, key=lambda name: rivals[name])
         near.append(rivals[best])
         if rivals[best] < 1.0:
-            lost.append(f"{each.cohort.name} to {best} ({rivals[best]:.2f})")
+            lost.append(f"{each.cohort.name} to {best} ({rivals[best]:.3f})")
     return [f"The best rival's interval score is {min(near):.2f} to {max(near):.2f} times ours. Lost: {', '.join(lost) or 'no cohort'}."]
 
 
