@@ -16,6 +16,7 @@ import httpx
 import psutil
 
 from bench import medicines, populations, scoring, shapes
+from bench.baseline import simulation
 from bench.load import Result, drive
 from bench.reference import BODY
 from service.demo import person
@@ -128,6 +129,7 @@ def main() -> None:
     scoring.main()
     medicines.main()
     populations.main()
+    simulation.brief()
     port = free_port()
     bare = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "bench.reference:app", "--port", str(port), "--log-level", "error", "--loop", "uvloop", "--http", "httptools"]

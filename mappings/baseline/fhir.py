@@ -20,6 +20,8 @@ CONCEPTS: Final[list[Json]] = [
     {"code": "within-personal-range", "display": "Within the person's own 95 % range"},
     {"code": "p-real-change", "display": "Probability that the level has really changed against the anchored baseline"},
     {"code": "p-gross-error", "display": "Probability that the value is a gross error or another one-off"},
+    {"code": "p-changepoint", "display": "Probability that the level jumped before one of the last values"},
+    {"code": "learnt-unwell", "display": "Whether most of the earlier values are those of somebody ill"},
     {"code": "prior-share", "display": "Share of the uncertainty about the person's level that is still the population's"},
     {"code": "alert", "display": "Whether the value spends the alarm budget"},
 ]
@@ -107,6 +109,7 @@ def _components(prior: Prior, judgement: Judgement) -> list[Json]:
         ("z", judgement.z, "z"),
         ("p", judgement.p, "Two-sided probability of a value at least this far out"),
         ("p-real-change", judgement.p_real_change, _LABEL["p-real-change"]),
+        ("p-changepoint", judgement.p_changepoint, _LABEL["p-changepoint"]),
         ("p-gross-error", judgement.p_gross_error, _LABEL["p-gross-error"]),
         ("prior-share", judgement.prior_share, _LABEL["prior-share"]),
     )
@@ -123,6 +126,8 @@ def _components(prior: Prior, judgement: Judgement) -> list[Json]:
         _part("version", "Version of the method", "valueString", judgement.version),
     ]
     made += [_part(code, text, "valueQuantity", _ratio(number)) for code, number, text in ratios[2:]]
+    if prior.unwell:
+        made.append(_part("learnt-unwell", _LABEL["learnt-unwell"], "valueBoolean", judgement.learnt_unwell))
     return [*made, _part("alert", _LABEL["alert"], "valueBoolean", judgement.alert)]
 
 

@@ -13,6 +13,7 @@ _DETECTORS: Final = {
     "cusum": "an accumulated shift (CUSUM)",
     "anchored": "a change against the anchored baseline",
     "sustained": "a change that has lasted three weeks",
+    "changepoint": "a jump of the level before one of the last values",
 }
 
 
@@ -100,6 +101,12 @@ def for_clinician(prior: Prior, judgement: Judgement) -> str:
     if judgement.p_real_change > 0:
         by = f"at least {rounded(prior, prior.mcid)}{unit(prior)}" if prior.mcid else "more than short-term variation explains"
         said.append(f"Probability that the level has really changed by {by} against four weeks ago or earlier: {chance(judgement.p_real_change)}.")
+    if judgement.p_changepoint >= 0.5:
+        said.append(f"Probability that the level jumped before one of the last values: {chance(judgement.p_changepoint)}.")
+    if judgement.learnt_unwell and prior.unwell:
+        said.append(f"Learnt while ill: {_unwell(judgement)} ({prior.unwell.text}); this range says what was usual then.")
+    if judgement.driven and prior.treatment:
+        said.append(f"Treatment changed or acted since the value before, and the range allows for it ({prior.treatment.text}).")
     if judgement.outside95:
         said.append(f"Probability of a one-off (a slip, a wrong sample, an exceptional day): {chance(judgement.p_gross_error)}; only a repeat can tell.")
     raised = [_DETECTORS[reason] for reason in judgement.reasons]
@@ -121,6 +128,8 @@ def for_patient(prior: Prior, judgement: Judgement) -> str:
     usual = f"Going by your {judgement.n} earlier result{'s' if judgement.n > 1 else ''}, we would have expected something between {low} and {high}."
     if judgement.prior_share > 0.5:
         usual += " So far this leans mostly on what is usual for other people."
+    if judgement.learnt_unwell:
+        usual += " Most of those results are from a time when you were not well."
     if not judgement.outside95:
         return f"{what} {usual} So it is in line with what is usual for you."
     side = "higher" if place(prior, judgement) == "above" else "lower"
@@ -128,6 +137,11 @@ def for_patient(prior: Prior, judgement: Judgement) -> str:
         f"{what} {usual} So it is {side} than usual for you. This compares you with yourself, not with other people. "
         "A single unusual result can have many causes, and chance is one of them; please talk it over with your care team."
     )
+
+
+def _unwell(judgement: Judgement) -> str:
+    count, n = judgement.expected.unwell, judgement.n
+    return "the one earlier value is that of somebody ill" if n == 1 else f"{count} of {n} earlier values are those of somebody ill"
 
 
 def _leaning(judgement: Judgement) -> str:
