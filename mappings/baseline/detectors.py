@@ -7,7 +7,7 @@ measure is taken. What the detectors carry does not depend on the budget: a pers
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from mappings.baseline.changepoint import Jump
 from mappings.baseline.mixture import probit
@@ -22,11 +22,13 @@ ANCHOR_VALUES: Final = 3
 SUSTAINED_DAYS: Final = 21.0
 SUSTAINED_VALUES: Final = 3
 SURE: Final = 0.95
+LIKELY: Final = 0.5
+LEVELS: Final = 365.25 / ANCHOR_DAYS  # a year
 PATIENT_BUDGET: Final = 1.5
 """False alarms a year for one person over all measures: inside the 1 to 2 of baseline.md."""
 SHARING: Final = 3
 """Up to so many measures get an equal share, so that the alerts of one do not move when the second or third begins."""
-SHARES: Final = (0.5, 0.15, 0.25)  # of the budget, for the step, the EWMA and the CUSUM; the rest is left to lasting changes
+SHARES: Final = (0.4, 0.15, 0.25, 0.2)  # of the budget, for the step, the EWMA, the CUSUM and the level against its anchor
 WINDOW: Final = 24
 PENDING: Final = 40
 FASTEST: Final = 8766.0  # values a year: one an hour
@@ -34,20 +36,22 @@ FASTEST: Final = 8766.0  # values a year: one an hour
 Posterior = tuple[float, float, float, float]
 """(how many values it rests on, day of the last, mean, variance) of the person's level on the transformed scale."""
 
-Peaks = tuple[float, float, float]
-"""The highest that EWMA score, upper and lower CUSUM stood since each last left zero: an excursion alerts once, whatever the limit."""
+Peaks = tuple[float, float, float, float]
+"""The highest that EWMA score, upper CUSUM, lower CUSUM and departure stood since each last left zero: an excursion alerts once, whatever the
+limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
     """What the detectors carry from value to value. `anchor`: the lagged posterior, or the one of a period that a clinician confirmed as
-    stable (`confirmed`); `pending`: those on their way to become it; `recent`: (day, transformed value) of the last values; `run`: side
-    (-1, 0, 1), first day and length of a lasting change; `jumps`: where the level may have changed (changepoint.py)."""
+    stable (`confirmed`); `pending`: those on their way to become it; `recent`: (day, transformed value) of the last values; `departure`: of
+    the level from its anchor; `run`: side (-1, 0, 1), first day and length of a lasting change; `jumps`: where the level may have changed (changepoint.py)."""
 
     ewma: float = 0.0
     up: float = 0.0
     down: float = 0.0
-    peaks: Peaks = (0.0, 0.0, 0.0)
+    peaks: Peaks = (0.0, 0.0, 0.0, 0.0)
+    departure: float = 0.0
     run: tuple[float, float, float] = (0.0, 0.0, 0.0)
     anchor: Posterior | None = None
     confirmed: bool = False
@@ -59,7 +63,8 @@ class Watch:
 @dataclass(slots=True)
 class Seen:
     """One value as the detectors see it: `n` earlier values, from `first` to `last`; `p` two-sided; `tame`: a low or high value that only
-    says that the good end of the scale was reached; `sure`: P(real change); `moved`: P(a recent changepoint); `limits`: from `meaningful`."""
+    says that the good end of the scale was reached; `sure`: P(real change); `moved`: P(a recent changepoint); `limits`: from `meaningful`; `departure`: from
+    `departed`."""
 
     n: int
     first: float
@@ -72,6 +77,7 @@ class Seen:
     sure: float
     moved: float
     limits: tuple[float, float] | None
+    departure: float
 
 
 def share(measures: int) -> float:
@@ -107,6 +113,13 @@ def meaningful(prior: Prior, anchor: Posterior) -> tuple[float, float]:
     return prior.transform.forward(centre - prior.mcid), prior.transform.forward(centre + prior.mcid)
 
 
+def departed(prior: Prior, anchor: Posterior, day: float, level: float, variance: float, drift: float) -> float:
+    """How far the level lies from its anchor, in standard deviations of what drift and doubt alone would do in that time; `drift`: stationary
+    variance of the person's drift. An interval of one step follows a slow change down; this does not."""
+    wander = anchor[3] + 2 * drift * -math.expm1(-(day - anchor[1]) / prior.theta.L_days)
+    return (level - anchor[2]) / math.sqrt(max(wander - variance, wander / 4))
+
+
 def look(prior: Prior, watch: Watch, seen: Seen, budget: float) -> tuple[tuple[str, ...], bool, Watch]:
     """(reasons raised, whether to alert, the watch after this value). `budget`: false alarms a year that this measure may cost."""
     z, count = seen.z, seen.n + 1
@@ -122,18 +135,26 @@ def look(prior: Prior, watch: Watch, seen: Seen, budget: float) -> tuple[tuple[s
         ("sustained", _lasts(run, seen.day)),
         ("changepoint", seen.moved > SURE),
     )
-    reached = (watch.peaks[0] if ewma * watch.ewma > 0 else 0.0, watch.peaks[1] if watch.up > 0 else 0.0, watch.peaks[2] if watch.down > 0 else 0.0)
-    step, wide, high = _limits(seen, budget if prior.direction == "both" else 2 * budget)
+    limit = _limits(seen, budget if prior.direction == "both" else 2 * budget)
+    past = _past(watch, ewma, seen.departure)
     alert = (
-        (seen.p < step and not seen.tame and _worse(prior, z))
-        or (abs(score) > wide >= reached[0] and _worse(prior, score))
-        or (up > high >= reached[1] and _worse(prior, 1.0))
-        or (down > high >= reached[2] and _worse(prior, -1.0))
-        or (_lasts(run, seen.day) and not _lasts(watch.run, seen.last) and _worse(prior, run[0]))
+        (seen.p < limit.step and not seen.tame and _worse(prior, z))
+        or (abs(score) > limit.ewma >= past[0] and _worse(prior, score))
+        or (up > limit.cusum >= past[1] and _worse(prior, 1.0))
+        or (down > limit.cusum >= past[2] and _worse(prior, -1.0))
+        or (abs(seen.departure) > limit.level >= past[3] and seen.sure > LIKELY and _worse(prior, seen.departure))
     )
-    peaks = (max(reached[0], abs(score)), max(reached[1], up), max(reached[2], down))
-    after = Watch(ewma, up, down, peaks, run, watch.anchor, watch.confirmed, watch.pending, watch.recent, watch.jumps)
+    peaks = (max(past[0], abs(score)), max(past[1], up), max(past[2], down), max(past[3], abs(seen.departure) if seen.sure > LIKELY else 0.0))
+    after = Watch(ewma, up, down, peaks, seen.departure, run, watch.anchor, watch.confirmed, watch.pending, watch.recent, watch.jumps)
     return tuple(name for name, raised in found if raised), alert, after
+
+
+def _past(watch: Watch, ewma: float, departure: float) -> Peaks:
+    """The peaks of the excursions that still go on."""
+    return (
+        watch.peaks[0] if ewma * watch.ewma > 0 else 0.0, watch.peaks[1] if watch.up > 0 else 0.0, watch.peaks[2] if watch.down > 0 else 0.0,
+        watch.peaks[3] if departure * watch.departure > 0 else 0.0,
+    )  # fmt: skip
 
 
 def _lasts(run: tuple[float, float, float], day: float) -> bool:
@@ -145,12 +166,12 @@ def remember(watch: Watch, posterior: Posterior, anchor: Posterior | None, pendi
     if not watch.confirmed and (not pending or posterior[1] - pending[-1][1] >= 1.0 or len(pending) < ANCHOR_VALUES):
         pending = (*pending[-PENDING:], posterior)
     recent = (*watch.recent[1 - WINDOW :], (posterior[1], y))
-    return Watch(watch.ewma, watch.up, watch.down, watch.peaks, watch.run, anchor, watch.confirmed, pending, recent, jumps)
+    return Watch(watch.ewma, watch.up, watch.down, watch.peaks, watch.departure, watch.run, anchor, watch.confirmed, pending, recent, jumps)
 
 
 def confirm(watch: Watch, posterior: Posterior) -> Watch:
     """The watch of a person whose stable period ends here, as a clinician confirmed: from now on its posterior is the anchor."""
-    return Watch(watch.ewma, watch.up, watch.down, watch.peaks, (0.0, 0.0, 0.0), posterior, True, (), watch.recent, watch.jumps)
+    return Watch(watch.ewma, watch.up, watch.down, watch.peaks, 0.0, (0.0, 0.0, 0.0), posterior, True, (), watch.recent, watch.jumps)
 
 
 def slope(watch: Watch) -> float | None:
@@ -170,17 +191,28 @@ def _run(run: tuple[float, float, float], seen: Seen) -> tuple[float, float, flo
     return (side, run[1], run[2] + 1) if run[0] == side else (side, seen.day, 1.0)
 
 
-def _limits(seen: Seen, budget: float) -> tuple[float, float, float]:
-    """(p of the step, EWMA limit, CUSUM limit), two-sided, that spend the budget at the rate at which this measure is taken.
+class Limits(NamedTuple):
+    """Two-sided p of a step; limits of EWMA score, CUSUM and departure."""
 
-    CUSUM: two-sided average run length e^b - b - 1 with b = limit + 1.166 (Siegmund's approximation for slack 0.5).
+    step: float
+    ewma: float
+    cusum: float
+    level: float
+
+
+def _limits(seen: Seen, budget: float) -> Limits:
+    """The limits that spend the budget at the rate at which this measure is taken.
+
+    CUSUM: two-sided average run length e^b - b - 1 with b = limit + 1.166 (Siegmund's approximation for slack 0.5). A level is another one
+    every four weeks at most, for the anchor lags so long.
     """
     rate = 12.0 if seen.n == 0 else 365.25 * seen.n / max(seen.day - seen.first, 1e-3)
     rate = min(FASTEST, max(1.0, rate))
     step = min(0.01, SHARES[0] * budget / rate)
     wide = -probit(min(0.003, SHARES[1] * budget / rate) / 2)
     run_length = rate / (SHARES[2] * budget)
-    return step, wide, max(CUSUM_LIMIT, math.log(run_length + 1 + math.log(run_length)) - 1.166)
+    level = -probit(min(0.05, SHARES[3] * budget / min(rate, LEVELS)) / 2)
+    return Limits(step, wide, max(CUSUM_LIMIT, math.log(run_length + 1 + math.log(run_length)) - 1.166), level)
 
 
 def _worse(prior: Prior, side: float) -> bool:

@@ -11,7 +11,7 @@ from operator import mul
 from typing import Final
 
 from mappings.baseline import changepoint
-from mappings.baseline.detectors import Posterior, Seen, Watch, anchored, confirm, look, meaningful, remember, share
+from mappings.baseline.detectors import Posterior, Seen, Watch, anchored, confirm, departed, look, meaningful, remember, share
 from mappings.baseline.filter import STILL, Drive, Moved, Updated, mixture_of, moments, moved, updated
 from mappings.baseline.mixture import Component, limits, probit, tails
 from mappings.baseline.prior import Prior
@@ -249,7 +249,8 @@ class _Verdict:
         sure = _real_change(new, limits, anchor) if anchor and limits else 0.0
         gap = expected.day - last if n else -1.0
         jumped, jumps = changepoint.seen(prior, state.watch.jumps, gap, self.z, expected.sd, new.gain)
-        seen = Seen(n, first, last, expected.day, self.y, self.z, self.p, self._tame(), sure, jumped, limits)
+        away = departed(prior, anchor, expected.day, level, variance, sum(map(mul, new.weight, prior.grid.drift))) if anchor else 0.0
+        seen = Seen(n, first, last, expected.day, self.y, self.z, self.p, self._tame(), sure, jumped, limits, away)
         reasons, alert, watch = look(prior, state.watch, seen, budget)
         watch = remember(watch, (float(n + 1), expected.day, level, variance), anchor, pending, self.y, jumps)
         unwell = state.unwell + (prior.unwell is not None and prior.unwell.covers(self.value))

@@ -5,7 +5,7 @@ engine's to rounding (tests/baseline/test_baseline_many.py compares every column
 the result beside the module.
 """
 
-from math import exp, inf, log, sqrt
+from math import exp, expm1, inf, log, sqrt
 from typing import Any, Final, NamedTuple
 from zlib import crc32
 
@@ -19,15 +19,15 @@ from mappings.baseline.special import compiled, exponential, kept, probit, tail_
 
 Floats = NDArray[np.float64]
 IDENTITY, LOG, SQRT, LOGIT = range(4)
-EWMA, UP, DOWN, TOP, TOP_UP, TOP_DOWN, SIDE, SINCE, COUNT, ANCHORED, LEVEL, DOUBT, HEAD, HELD = range(14)
+EWMA, UP, DOWN, AWAY, TOP, TOP_UP, TOP_DOWN, TOP_AWAY, ANCHORED, SINCE, LEVEL, DOUBT, HEAD, HELD = range(14)
 _ROOT_PI: Final = 1.7724538509055159
 _ROOM: Final = 64
 _FURTHER: Final = 1e-7
-_STEP, _RUNNING, _SUMMED = d.SHARES
+_STEP, _RUNNING, _SUMMED, _LEVEL = d.SHARES
 # Sums over grid points may be taken in any order, which lets them run on vector registers; infinities keep their meaning.
 _LOOSE: Final = {"reassoc", "contract", "nsz", "arcp"}
 _ANCHOR_VALUES, _ANCHOR_DAYS, _PENDING = d.ANCHOR_VALUES, d.ANCHOR_DAYS, d.PENDING
-_SUSTAINED_VALUES, _SUSTAINED_DAYS = d.SUSTAINED_VALUES, d.SUSTAINED_DAYS
+_LEVELS, _LIKELY = d.LEVELS, d.LIKELY
 _WEIGHT, _SLACK, _CUSUM_LIMIT, _FASTEST = d.EWMA, d.CUSUM_SLACK, d.CUSUM_LIMIT, d.FASTEST
 
 
@@ -455,12 +455,13 @@ def _meaningful(model: Model, level: float) -> tuple[float, float]:
 
 
 @compiled()
-def _thresholds(n: int, span: float, budget: float) -> tuple[float, float, float]:
-    """detectors._limits: p of the step, limit of the EWMA, limit of the CUSUM."""
+def _thresholds(n: int, span: float, budget: float) -> tuple[float, float, float, float]:
+    """detectors._limits: p of the step, limits of EWMA, CUSUM and departure."""
     rate = 12.0 if n == 0 else 365.25 * n / max(span, 1e-3)
     rate = min(_FASTEST, max(1.0, rate))
     length = rate / (_SUMMED * budget)
-    return min(0.01, _STEP * budget / rate), -probit(min(0.003, _RUNNING * budget / rate) / 2), max(_CUSUM_LIMIT, log(length + 1 + log(length)) - 1.166)
+    wide, level = -probit(min(0.003, _RUNNING * budget / rate) / 2), -probit(min(0.05, _LEVEL * budget / min(rate, _LEVELS)) / 2)
+    return min(0.01, _STEP * budget / rate), wide, max(_CUSUM_LIMIT, log(length + 1 + log(length)) - 1.166), level
 
 
 @compiled()
@@ -470,7 +471,7 @@ def _age(watch: Floats, ring: Floats, n: int, day: float) -> None:
         head = int(watch[HEAD])
         if n + 1 - ring[head, 0] < _ANCHOR_VALUES or day - ring[head, 1] < _ANCHOR_DAYS:
             return
-        watch[ANCHORED], watch[LEVEL], watch[DOUBT] = 1.0, ring[head, 2], ring[head, 3]
+        watch[ANCHORED], watch[SINCE], watch[LEVEL], watch[DOUBT] = 1.0, ring[head, 1], ring[head, 2], ring[head, 3]
         watch[HEAD], watch[HELD] = (head + 1) % _ROOM, watch[HELD] - 1
 
 
@@ -488,60 +489,50 @@ def _remember(watch: Floats, ring: Floats, n: int, day: float, level: float, var
 
 
 @compiled()
-def _run(model: Model, watch: Floats, y: float, day: float, low: float, high: float) -> None:
-    """detectors._run: how long values have lain beyond the limits of a meaningful change."""
-    if watch[ANCHORED] == 0 or low < y < high:
-        watch[SIDE], watch[SINCE], watch[COUNT] = 0.0, 0.0, 0.0
-        return
-    side = 1.0 if y >= high else -1.0
-    if watch[SIDE] == side:
-        watch[COUNT] += 1
-    else:
-        watch[SIDE], watch[SINCE], watch[COUNT] = side, day, 1.0
+def _departed(model: Model, room: Bench, day: float, level: float, variance: float) -> float:
+    """detectors.departed."""
+    watch, drift = room.watch, 0.0
+    for g in range(len(room.weight)):
+        drift += room.weight[g] * model.drift[g]
+    wander = watch[DOUBT] - 2 * drift * expm1(-(day - watch[SINCE]) / model.memory)
+    return (level - watch[LEVEL]) / sqrt(max(wander - variance, wander / 4))
 
 
 @compiled()
-def _lasts(watch: Floats, day: float) -> bool:
-    return watch[SIDE] != 0 and watch[COUNT] >= _SUSTAINED_VALUES and day - watch[SINCE] >= _SUSTAINED_DAYS
-
-
-@compiled()
-def _alerts(model: Model, watch: Floats, z: float, p: float, tame: bool, n: int, span: float, budget: float) -> bool:
-    """detectors.look, without the lasting change."""
+def _alerts(model: Model, watch: Floats, z: float, p: float, tame: bool, n: int, span: float, budget: float, away: float, sure: float) -> bool:
+    """detectors.look."""
     either, rise = model.worse == 0, model.worse > 0
     before, up, down = watch[EWMA], watch[UP], watch[DOWN]
     ewma = (1 - _WEIGHT) * before + _WEIGHT * z
     score = ewma / sqrt(_WEIGHT / (2 - _WEIGHT) * (1 - (1 - _WEIGHT) ** (2.0 * (n + 1))))
-    reached = watch[TOP] if ewma * before > 0 else 0.0
+    reached, furthest = watch[TOP] if ewma * before > 0 else 0.0, watch[TOP_AWAY] if away * watch[AWAY] > 0 else 0.0
     highest, lowest = watch[TOP_UP] if up > 0 else 0.0, watch[TOP_DOWN] if down > 0 else 0.0
     up, down = max(0.0, up + z - _SLACK), max(0.0, down - z - _SLACK)
-    step, wide, limit = _thresholds(n, span, budget)
-    watch[EWMA], watch[UP], watch[DOWN] = ewma, up, down
+    step, wide, limit, far = _thresholds(n, span, budget)
+    watch[EWMA], watch[UP], watch[DOWN], watch[AWAY] = ewma, up, down, away
     watch[TOP], watch[TOP_UP], watch[TOP_DOWN] = max(reached, abs(score)), max(highest, up), max(lowest, down)
+    watch[TOP_AWAY] = max(furthest, abs(away) if sure > _LIKELY else 0.0)
     found = p < step and not tame and (either or (z > 0) == rise)
     found |= abs(score) > wide >= reached and (either or (score > 0) == rise)
     found |= up > limit >= highest and (either or rise)
     found |= down > limit >= lowest and (either or not rise)
+    found |= abs(away) > far >= furthest and sure > _LIKELY and (either or (away > 0) == rise)
     return found
 
 
 @compiled()
-def _detect(model: Model, room: Bench, given: Given, made: Made, row: int, n: int, first: float, last: float) -> None:
+def _detect(model: Model, room: Bench, given: Given, made: Made, row: int, n: int, first: float) -> None:
     """engine._Verdict.settle: what the detectors say of the value, and what they carry on."""
     day, watch = given.day[row], room.watch
     _age(watch, room.ring, n, day)
     level, variance = _level(room)
-    lasted = _lasts(watch, last)
-    low, high = -inf, inf
+    sure = away = 0.0
     if watch[ANCHORED] > 0:
         low, high = _meaningful(model, watch[LEVEL])
-        made.sure[row] = _real_change(room, low, high, watch[DOUBT])
-    else:
-        made.sure[row] = 0.0
-    _run(model, watch, given.y[row], day, low, high)
-    alert = _alerts(model, watch, made.z[row], made.p[row], given.tame[row], n, day - first, given.budget[row])
-    lasting = _lasts(watch, day) and not lasted and (model.worse == 0 or (watch[SIDE] > 0) == (model.worse > 0))
-    made.alert[row] = alert or lasting
+        sure = _real_change(room, low, high, watch[DOUBT])
+        away = _departed(model, room, day, level, variance)
+    made.sure[row] = sure
+    made.alert[row] = _alerts(model, watch, made.z[row], made.p[row], given.tame[row], n, day - first, given.budget[row], away, sure)
     _remember(watch, room.ring, n, day, level, variance)
 
 
@@ -574,9 +565,9 @@ def _person(model: Model, room: Bench, given: Given, made: Made, begin: int, end
         _likelihoods(model, room, m, y, given.low[row], given.high[row])
         made.log_score[row], made.gross[row] = _update(model, room, m, y)
         if n == 0:
-            first = last = day
+            first = day
         if with_limits:
-            _detect(model, room, given, made, row, n, first, last)
+            _detect(model, room, given, made, row, n, first)
         last = day
         n += 1
 

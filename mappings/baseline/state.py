@@ -8,7 +8,7 @@ from mappings.baseline.detectors import Watch
 
 _HEAD: Final = struct.Struct("<4sHHHHB")
 _ANCHOR, _CONFIRMED = 1, 2
-_FIXED: Final = 4 + 9
+_FIXED: Final = 4 + 11
 _MARK: Final = b"SPB2"
 
 
@@ -34,7 +34,7 @@ class State:
         watch = self.watch
         numbers = [
             float(self.n), self.first, self.last, float(self.unwell), *self.log_weight, *self.a, *self.u, *self.paa, *self.pau, *self.puu,
-            watch.ewma, watch.up, watch.down, *watch.peaks, *watch.run, *(watch.anchor or ()),
+            watch.ewma, watch.up, watch.down, *watch.peaks, watch.departure, *watch.run, *(watch.anchor or ()),
             *(number for rows in (watch.pending, watch.recent, watch.jumps) for each in rows for number in each),
         ]  # fmt: skip
         flags = _ANCHOR * (watch.anchor is not None) | _CONFIRMED * watch.confirmed
@@ -59,15 +59,15 @@ def _read(numbers: tuple[float, ...], points: int, sizes: tuple[int, int, int], 
     n, first, last, unwell = numbers[:4]
     log_weight, a, u, paa, pau, puu = (numbers[at : at + points] for at in range(4, 4 + 6 * points, points))
     at = 4 + 6 * points
-    ewma, up, down, *more = numbers[at : at + 9]
-    at += 9
+    ewma, up, down, *more = numbers[at : at + 11]
+    at += 11
     anchors, at = _rows(numbers, at, 4, bool(flags & _ANCHOR))
     pending, at = _rows(numbers, at, 4, sizes[0])
     recent, at = _rows(numbers, at, 2, sizes[1])
     jumps, at = _rows(numbers, at, 4, sizes[2])
     anchor = anchors[0] if anchors else None
-    peaks, run = (more[0], more[1], more[2]), (more[3], more[4], more[5])
-    watch = Watch(ewma, up, down, peaks, run, anchor, bool(flags & _CONFIRMED), pending, recent, jumps)
+    peaks, run = (more[0], more[1], more[2], more[3]), (more[5], more[6], more[7])
+    watch = Watch(ewma, up, down, peaks, more[4], run, anchor, bool(flags & _CONFIRMED), pending, recent, jumps)
     return State(int(n), first, last, int(unwell), log_weight, a, u, paa, pau, puu, watch)
 
 
