@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from bench.baseline.people import Cohort, moments
 from bench.baseline.references import METHODS, Foretold, Known
 from mappings.baseline import many
-from mappings.baseline.detectors import BUDGET
+from mappings.baseline.engine import ALONE
 from mappings.baseline.learning import Series, learn
 from mappings.baseline.prior import Prior, build
 
@@ -54,19 +54,19 @@ def judged(cohort: Cohort, learned: Prior | None = None) -> Judgements:
     return Judgements(cohort, day, value, found | {name: clipped(cohort, method(known, value)) for name, method in METHODS.items()})
 
 
-def verdicts(prior: Prior, series: Series, budget: float = BUDGET) -> many.Judged:
+def verdicts(prior: Prior, series: Series, budget: float = ALONE) -> many.Judged:
     """The one place where the engine is called. `budget`: false alarms a year that this measure may cost, unless said otherwise the engine's own."""
     return many.judge(prior, series.start, series.length, series.day, series.value, budget=budget)
 
 
 def at_budget(judged: Judgements, budget: float) -> Judgements:
     """The same with ours at another budget."""
-    if budget == BUDGET:
+    if budget == ALONE:
         return judged
     return replace(judged, found=judged.found | {OURS: ours(judged.cohort, judged.cohort.prior, budget)})
 
 
-def ours(cohort: Cohort, prior: Prior, budget: float = BUDGET) -> Foretold:
+def ours(cohort: Cohort, prior: Prior, budget: float = ALONE) -> Foretold:
     """Our alerts have no distance: what alarms lies at 2 limits, what does not at 0."""
     series = cohort.series
     made = verdicts(prior, series, budget)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from bench.baseline.judging import verdicts
 from bench.baseline.people import Nature, Pick, drawn, regular, series_of
-from mappings.baseline import many
+from mappings.baseline.columns import back
+from mappings.baseline.detectors import share
 from mappings.baseline.prior import Prior, build
 
 RHYTHM: Final = {"phq-9": 14.0, "gad-7": 14.0, "sleep-minutes": 1.0, "who-5": 14.0, "body-weight": 7.0, "isi": 28.0, "pulse": 7.0, "wsas": 28.0, "tsh": 182.0,
@@ -25,10 +26,15 @@ YEAR: Final = 365.25
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """`alerts`: alerts (people, measures) of one year."""
+    """`alerts`: alerts (people, measures, sizes) of one year, each size with the share of the budget that its measures have."""
 
     name: str
     alerts: NDArray[np.int64]
+
+    def of(self, size: int) -> NDArray[np.int64]:
+        """All alerts of each person with so many measures."""
+        found: NDArray[np.int64] = self.alerts[:, :size, SIZES.index(size)].sum(1)
+        return found
 
 
 def natural(prior: Prior) -> Nature:
@@ -57,11 +63,11 @@ def _shipped(measure: str) -> Prior:
 
 def _alerts(pick: Pick, people: int, prior: Prior, kind: Callable[[Prior], Nature], gap: float) -> NDArray[np.int64]:
     day = regular(pick, people, max(2, round(YEAR / gap)), gap)
-    value = many.back(prior.transform, drawn(pick, kind(prior), day).y)
+    value = back(prior.transform, drawn(pick, kind(prior), day).y)
     if prior.resolution:
         value = np.round(value / prior.resolution) * prior.resolution
     value = np.clip(value, prior.minimum, prior.maximum)
     if prior.transform.kind == "log":
         value = np.maximum(value, prior.resolution)
-    alerts: NDArray[np.int64] = verdicts(prior, series_of(day, value)).alert.reshape(day.shape).sum(1)
-    return alerts
+    series = series_of(day, value)
+    return np.stack([verdicts(prior, series, share(size)).alert.reshape(day.shape).sum(1) for size in SIZES], 1)

@@ -11,7 +11,7 @@ from bench.baseline.judging import LEARNED, LEARNERS, OURS, Judgements
 from bench.baseline.panels import RHYTHM, SIZES, Panel
 from bench.baseline.people import FALL_DAYS
 from bench.baseline.scores import STAGES, WITHIN_DAYS, alarms_a_year, changes_found, covered, interval_score, matching, neglected, stage
-from mappings.baseline.detectors import BUDGET
+from mappings.baseline.engine import ALONE
 
 NEAR: Final = (0.93, 0.97)
 """Coverage between these is called near its nominal 95 %."""
@@ -100,10 +100,10 @@ def _on_alarms(results: Results) -> list[str]:
     for each in results.cohorts:
         rate = alarms_a_year(each, OURS)
         rates.append(rate)
-        if rate - 2 * math.sqrt(rate / each.years) > BUDGET:
+        if rate - 2 * math.sqrt(rate / each.years) > ALONE:
             over.append(f"{each.cohort.name} ({rate:.2f})")
     return [
-        f"The engine spends a budget of {BUDGET:g} alarms a year on one measure; where nothing happens it raised {min(rates):.2f} to {max(rates):.2f}. "
+        f"The engine spends a budget of {ALONE:g} alarms a year on one measure; where nothing happens it raised {min(rates):.2f} to {max(rates):.2f}. "
         f"Above the budget by more than chance: {', '.join(over) or 'none'}."
     ]
 
@@ -122,8 +122,8 @@ def _on_detection(results: Results) -> list[str]:
 
 def _on_measures(results: Results) -> list[str]:
     return [
-        f"All alerts of a patient with {SIZES[-1]} measures, {panel.name}: {panel.alerts.sum(1).mean():.2f} a year (meant: 1 to 2); "
-        f"{percent(float((panel.alerts.sum(1) > 2).mean()), 0)} % of patients had more than two."
+        f"All alerts of a patient with {SIZES[-1]} measures, {panel.name}: {panel.of(SIZES[-1]).mean():.2f} a year (meant: 1 to 2); "
+        f"{percent(float((panel.of(SIZES[-1]) > 2).mean()), 0)} % of patients had more than two."
         for panel in results.panels
     ]
 
@@ -280,10 +280,11 @@ def _measures(results: Results) -> str:
         "ones are not. In the second row noise has heavy tails (Student's t with 4 degrees of freedom), and each person a persistence and a memory of\n"
         "their own around the prior's."
     ]
-    rows = [(panel.name, *(f"{panel.alerts[:, :size].sum(1).mean():.2f} ({percent(float((panel.alerts[:, :size].sum(1) > 2).mean()), 0)})" for size in SIZES))
+    rows = [(panel.name, *(f"{panel.of(size).mean():.2f} ({percent(float((panel.of(size) > 2).mean()), 0)})" for size in SIZES))
             for panel in results.panels]  # fmt: skip
     parts.append(table(("people", *(f"{size} measure{'s' if size > 1 else ''}" for size in SIZES)), rows))
-    parts.append("One by one:\n\n" + table(("people", *RHYTHM), [(panel.name, *(f"{each:.2f}" for each in panel.alerts.mean(0))) for panel in results.panels]))
+    single = [(panel.name, *(f"{each:.2f}" for each in panel.alerts[:, :, -1].mean(0))) for panel in results.panels]
+    parts.append("One by one:\n\n" + table(("people", *RHYTHM), single))
     return "\n\n".join(parts)
 
 

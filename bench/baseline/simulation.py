@@ -12,13 +12,13 @@ from bench.baseline.panels import panels
 from bench.baseline.people import RISE_DAYS, STEADY, Cohort, Pick, bounded, changing, prior_of, stable, stated, treated, unchanging
 from bench.baseline.report import Results
 from bench.baseline.scores import alarms_a_year, covered
-from mappings.baseline.detectors import BUDGET
+from mappings.baseline.engine import ALONE
 
 WEEKLY: Final = ((1.0, 0.0), (2.0, 0.0), (3.0, 0.0), (2.0, RISE_DAYS), (3.0, RISE_DAYS))
 """(height in SDs within a person, days it takes) of the changes of the weekly score."""
 POINTS: Final = ((5.0, 0.0), (10.0, 0.0), (5.0, RISE_DAYS), (10.0, RISE_DAYS))
 """The same of the bounded scale, in points."""
-BUDGETS: Final = (0.1, BUDGET, 1.0)
+BUDGETS: Final = (0.1, ALONE, 1.0)
 """False alarms a year that one measure may cost."""
 WRONG: Final = {
     "true": STEADY,

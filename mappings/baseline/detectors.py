@@ -17,6 +17,7 @@ EWMA: Final = 0.4
 EWMA_LIMIT: Final = 2.96  # average run length about 370 with weight 0.4
 CUSUM_SLACK: Final = 0.5
 CUSUM_LIMIT: Final = 5.0
+CUSUM_RUN: Final = 468.0  # average run length at that limit, two-sided (baseline.md)
 ANCHOR_DAYS: Final = 28.0
 ANCHOR_VALUES: Final = 3
 SUSTAINED_DAYS: Final = 21.0
@@ -203,16 +204,18 @@ class Limits(NamedTuple):
 def _limits(seen: Seen, budget: float) -> Limits:
     """The limits that spend the budget at the rate at which this measure is taken.
 
-    CUSUM: two-sided average run length e^b - b - 1 with b = limit + 1.166 (Siegmund's approximation for slack 0.5). A level is another one
-    every four weeks at most, for the anchor lags so long.
+    CUSUM: two-sided average run length e^b - b - 1 with b = limit + 1.166 (Siegmund's approximation for slack 0.5). No limit is looser than the
+    textbook's, so what rare values leave over goes to the departure; a level is another one every four weeks at most, for the anchor lags so
+    long.
     """
     rate = 12.0 if seen.n == 0 else 365.25 * seen.n / max(seen.day - seen.first, 1e-3)
     rate = min(FASTEST, max(1.0, rate))
     step = min(0.01, SHARES[0] * budget / rate)
-    wide = -probit(min(0.003, SHARES[1] * budget / rate) / 2)
-    run_length = rate / (SHARES[2] * budget)
-    level = -probit(min(0.05, SHARES[3] * budget / min(rate, LEVELS)) / 2)
-    return Limits(step, wide, max(CUSUM_LIMIT, math.log(run_length + 1 + math.log(run_length)) - 1.166), level)
+    wide = min(0.003, SHARES[1] * budget / rate)
+    run_length = max(CUSUM_RUN, rate / (SHARES[2] * budget))
+    left = max(SHARES[3] * budget, budget - rate * (step + wide + 1 / run_length))
+    level = -probit(min(0.05, left / min(rate, LEVELS)) / 2)
+    return Limits(step, -probit(wide / 2), math.log(run_length + 1 + math.log(run_length)) - 1.166, level)
 
 
 def _worse(prior: Prior, side: float) -> bool:

@@ -28,7 +28,7 @@ _STEP, _RUNNING, _SUMMED, _LEVEL = d.SHARES
 _LOOSE: Final = {"reassoc", "contract", "nsz", "arcp"}
 _ANCHOR_VALUES, _ANCHOR_DAYS, _PENDING = d.ANCHOR_VALUES, d.ANCHOR_DAYS, d.PENDING
 _LEVELS, _LIKELY = d.LEVELS, d.LIKELY
-_WEIGHT, _SLACK, _CUSUM_LIMIT, _FASTEST = d.EWMA, d.CUSUM_SLACK, d.CUSUM_LIMIT, d.FASTEST
+_WEIGHT, _SLACK, _CUSUM_RUN, _FASTEST = d.EWMA, d.CUSUM_SLACK, d.CUSUM_RUN, d.FASTEST
 
 
 class Model(NamedTuple):
@@ -459,9 +459,9 @@ def _thresholds(n: int, span: float, budget: float) -> tuple[float, float, float
     """detectors._limits: p of the step, limits of EWMA, CUSUM and departure."""
     rate = 12.0 if n == 0 else 365.25 * n / max(span, 1e-3)
     rate = min(_FASTEST, max(1.0, rate))
-    length = rate / (_SUMMED * budget)
-    wide, level = -probit(min(0.003, _RUNNING * budget / rate) / 2), -probit(min(0.05, _LEVEL * budget / min(rate, _LEVELS)) / 2)
-    return min(0.01, _STEP * budget / rate), wide, max(_CUSUM_LIMIT, log(length + 1 + log(length)) - 1.166), level
+    step, wide, length = min(0.01, _STEP * budget / rate), min(0.003, _RUNNING * budget / rate), max(_CUSUM_RUN, rate / (_SUMMED * budget))
+    left = max(_LEVEL * budget, budget - rate * (step + wide + 1 / length))
+    return step, -probit(wide / 2), log(length + 1 + log(length)) - 1.166, -probit(min(0.05, left / min(rate, _LEVELS)) / 2)
 
 
 @compiled()

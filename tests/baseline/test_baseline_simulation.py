@@ -10,7 +10,7 @@ from bench.baseline.judging import OURS, Judgements, judged, matrix
 from bench.baseline.references import Foretold
 from bench.baseline.report import page
 from bench.baseline.scores import STAGES, alarms_a_year, changes_found, covered, matching
-from mappings.baseline.detectors import BUDGET
+from mappings.baseline.engine import ALONE
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def test_coverage_where_the_model_is_the_truth(stable: Judgements) -> None:
 
 def test_alarms_where_the_model_is_the_truth(stable: Judgements) -> None:
     """Not above the budget by more than chance (three standard errors of a Poisson count)."""
-    assert alarms_a_year(stable, OURS) < BUDGET + 3 * math.sqrt(BUDGET / stable.years)
+    assert alarms_a_year(stable, OURS) < ALONE + 3 * math.sqrt(ALONE / stable.years)
 
 
 def test_a_large_step_is_found(stable: Judgements) -> None:
