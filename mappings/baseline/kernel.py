@@ -22,7 +22,7 @@ IDENTITY, LOG, SQRT, LOGIT = range(4)
 EWMA, UP, DOWN, AWAY, TOP, TOP_UP, TOP_DOWN, TOP_AWAY, ANCHORED, SINCE, LEVEL, DOUBT, HEAD, HELD = range(14)
 _ROOT_PI: Final = 1.7724538509055159
 _ROOM: Final = 64
-_FURTHER: Final = 1e-7
+_FURTHER: Final = 5e-6
 _STEP, _RUNNING, _SUMMED, _LEVEL = d.SHARES
 # Sums over grid points may be taken in any order, which lets them run on vector registers; infinities keep their meaning.
 _LOOSE: Final = {"reassoc", "contract", "nsz", "arcp"}

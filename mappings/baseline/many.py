@@ -1,5 +1,6 @@
 """The baseline of many people at once: what engine.py says of each value, from compiled loops (kernel.py) over columns of numbers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +12,7 @@ from mappings.baseline.columns import back, edges, forward, takes
 from mappings.baseline.detectors import reach
 from mappings.baseline.engine import ALONE
 from mappings.baseline.levels import NOMINAL
-from mappings.baseline.prior import Prior
+from mappings.baseline.prior import Prior, build
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -57,6 +58,13 @@ def judge(prior: Prior, start: NDArray[np.int64], length: NDArray[np.int64], day
     lower99, lower95, upper95, upper99 = (_shown(prior, made.limits[:, at]) for at in range(4))
     return Judged(made.n, lower95, upper95, lower99, upper99, made.z, made.p, _shown(prior, made.mean), made.gross, made.sure,
                   made.alert | (_critical(prior, value) & fine), made.log_score, made.below)  # fmt: skip
+
+
+def ready(say: Callable[[str], None]) -> None:
+    """Compile the loops now, or find them kept, so that processes that are started next need not each do it."""
+    say("compiling the loops; they are kept for the next time")
+    prior = build({"measure": "x", "transform": "identity", "theta": {"mu0": 0, "tau_b2": 1, "sigma0": 1, "s_logsigma": 0, "rho": 0, "L_days": 1, "pi_out": 0}})
+    judge(prior, np.array([0]), np.array([1]), np.zeros(1), np.zeros(1))
 
 
 def _model(prior: Prior) -> kernel.Model:

@@ -26,8 +26,9 @@ import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 
 from mappings.baseline import many, prior
+from mappings.baseline.detectors import PATIENT_BUDGET, SHARING, share
 from mappings.baseline.prior import Prior
-from service.populations.tables import COLUMNS, BadTable, batches, days, numbers
+from service.populations.tables import COLUMNS, BadTable, batches, coded, days, numbers
 
 OUTPUT: Final = ("patient", "measure", "time", "value", "n", "lower95", "upper95", "lower99", "upper99", "z", "p", "set_point", "p_gross_error",
                  "p_real_change", "alert")  # fmt: skip
@@ -70,6 +71,8 @@ def recompute(source: Path, priors: Mapping[str, dict[str, Any]], out: Path, say
     if len(waiting) < buckets:
         say(f"{buckets - len(waiting)} of {buckets} parts stand from before")
     workers = max(1, min(processes or os.cpu_count() or 1, len(waiting)))
+    if workers > 1:
+        many.ready(say)
     with _pool(workers) as run:
         for done, _ in enumerate(run(built, waiting, out.suffix.lower()), 1):
             say(f"judged {done} of {len(waiting)} parts")
@@ -165,10 +168,9 @@ def _deal(source: Path, priors: Mapping[str, Any], work: Path, count: int, repor
 
 def _buckets(patients: pa.ChunkedArray, count: int) -> np.ndarray[Any, Any]:
     """A person's rows are always in one bucket."""
-    coded = pac.dictionary_encode(pac.fill_null(patients, "")).combine_chunks()
-    coded = coded.chunk(0) if isinstance(coded, pa.ChunkedArray) else coded
-    hashes = np.array([crc32(text.encode()) % count for text in coded.dictionary.to_pylist()] or [0])
-    found: np.ndarray[Any, Any] = hashes[coded.indices.to_numpy()]
+    place, names = coded(patients)
+    hashes = np.array([crc32(name.encode()) % count for name in names], np.int64)
+    found: np.ndarray[Any, Any] = hashes[place] if len(names) else place
     return found
 
 
@@ -187,29 +189,23 @@ def _judged(priors: Mapping[str, Prior], part: Path, suffix: str) -> None:
 def judged_table(table: pa.Table, priors: Mapping[str, Prior], told: dict[str, int]) -> pa.Table:
     """The rows of whole people, judged: what a bucket is, and what a partition of another engine is. `row` gives the order of arrival."""
     day, value = days(table["time"]), numbers(table["value"])
-    person = _codes(table["patient"])
-    measure = _codes(table["measure"])
+    person, _ = coded(table["patient"])
+    measure, names = coded(table["measure"])
     arrival = table["row"].to_numpy() if "row" in table.column_names else np.arange(table.num_rows)
     order = np.lexsort((arrival, day, measure, person))
-    same = np.zeros(len(order), bool)
-    if len(order) > 1:
-        one, two = order[:-1], order[1:]
-        same[:-1] = (person[one] == person[two]) & (measure[one] == measure[two]) & (day[one] == day[two])
-    kept = order[~same]
-    told["duplicates"] += int(same.sum())
+    kept = order[~_equal(order, person, measure, day)]
+    person, measure, day, value = person[kept], measure[kept], day[kept], value[kept]
     columns: dict[str, Any] = {name: np.full(len(kept), np.nan) for name in OUTPUT[5:14]}
     columns |= {"n": np.zeros(len(kept), np.int64), "alert": np.zeros(len(kept), bool)}
-    names = table["measure"].take(pa.array(kept)).to_pylist() if len(kept) else []
-    fresh = np.ones(len(kept), bool)
-    fresh[1:] = (person[kept[1:]] != person[kept[:-1]]) | (measure[kept[1:]] != measure[kept[:-1]])
-    told["series"] += int(fresh.sum())
-    starts = np.flatnonzero(fresh)
-    lengths = np.diff(np.append(starts, len(kept)))
-    by_measure: dict[str, list[int]] = {}
-    for number, at in enumerate(starts):
-        by_measure.setdefault(names[at], []).append(number)
-    for name, numbers_ in by_measure.items():
-        _judge(priors[name], starts[numbers_], lengths[numbers_], day[kept], value[kept], columns)
+    starts = np.flatnonzero(_fresh(person, measure))
+    timed = np.add.reduceat(np.isfinite(day), starts, dtype=np.int64) if len(starts) else starts
+    budget = _budget(person, day, starts)
+    for number, name in enumerate(names):
+        mine = (measure[starts] == number) & (timed > 0)
+        if mine.any():
+            _judge(priors[name], starts[mine], timed[mine], day, value, budget, columns)
+    told["duplicates"] += len(order) - len(kept)
+    told["series"] += len(starts)
     told["not_judged"] += int(np.isnan(columns["z"]).sum())
     told["alerts"] += int(columns["alert"].sum())
     told["written"] += len(kept)
@@ -220,23 +216,44 @@ def judged_table(table: pa.Table, priors: Mapping[str, Prior], told: dict[str, i
     return made
 
 
-def _judge(given: Prior, starts: Any, lengths: Any, day: Any, value: Any, columns: dict[str, Any]) -> None:
+def _equal(order: Any, person: Any, measure: Any, day: Any) -> Any:
+    """Which places of the order hold a row that the next one replaces."""
+    same = np.zeros(len(order), bool)
+    one, two = order[:-1], order[1:]
+    same[:-1] = (person[one] == person[two]) & (measure[one] == measure[two]) & (day[one] == day[two])
+    return same
+
+
+def _fresh(person: Any, measure: Any) -> Any:
+    """Which rows begin a series."""
+    fresh = np.ones(len(person), bool)
+    fresh[1:] = (person[1:] != person[:-1]) | (measure[1:] != measure[:-1])
+    return fresh
+
+
+def _budget(person: Any, day: Any, starts: Any) -> Any:
+    """For each row the share of the person's alarm budget that a measure has by then: it counts the measures that have begun."""
+    if not len(starts) or np.bincount(person[starts]).max() <= SHARING:
+        return np.full(len(day), share(1))
+    owner = np.concatenate([person[starts], person])
+    when = np.concatenate([day[starts], day])
+    kind = np.repeat([0, 1], [len(starts), len(day)])
+    order = np.lexsort((kind, when, owner))
+    begun = np.cumsum(kind[order] == 0)
+    first = np.flatnonzero(np.append(True, np.diff(owner[order]) != 0))
+    before = np.repeat(begun[first] - 1, np.diff(np.append(first, len(order))))
+    count = np.empty(len(order), np.int64)
+    count[order] = begun - before
+    return PATIENT_BUDGET / np.maximum(SHARING, count[len(starts) :])
+
+
+def _judge(given: Prior, starts: Any, lengths: Any, day: Any, value: Any, budget: Any, columns: dict[str, Any]) -> None:
     """One measure; values without a time come last in their series and are not judged."""
-    timed = np.array([int(np.isfinite(day[start : start + length]).sum()) for start, length in zip(starts, lengths, strict=True)])
-    some = timed > 0
-    if not some.any():
-        return
-    found = many.judge(given, starts[some], timed[some], day, value)
-    rows = np.concatenate([np.arange(start, start + length) for start, length in zip(starts[some], timed[some], strict=True)])
+    ends = np.cumsum(lengths)
+    rows = np.arange(ends[-1]) + np.repeat(starts - (ends - lengths), lengths)
+    found = many.judge(given, ends - lengths, lengths, day[rows], value[rows], budget=budget[rows])
     for name in OUTPUT[4:]:
-        columns[name][rows] = getattr(found, name)[rows]
-
-
-def _codes(column: pa.ChunkedArray) -> np.ndarray[Any, Any]:
-    coded = pac.dictionary_encode(pac.fill_null(column, "")).combine_chunks()
-    coded = coded.chunk(0) if isinstance(coded, pa.ChunkedArray) else coded
-    found: np.ndarray[Any, Any] = coded.indices.to_numpy() if len(coded) else np.array([], int)
-    return found
+        columns[name][rows] = getattr(found, name)
 
 
 def _write(table: pa.Table, path: Path) -> None:

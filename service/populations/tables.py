@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pac
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
@@ -142,11 +143,44 @@ def days(column: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.float64]]:
         return _plain(column.cast(pa.date32()).cast(pa.int32()))
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return _plain(column)
-    texts = column.cast(pa.string()).dictionary_encode().combine_chunks()
-    chunk = texts.chunk(0) if isinstance(texts, pa.ChunkedArray) else texts
-    known = np.array([day_of(text) for text in chunk.dictionary.to_pylist()] or [np.nan])
-    places = chunk.indices.to_numpy(zero_copy_only=False)
-    return np.where(np.isnan(places.astype(float)), np.nan, known[np.nan_to_num(places.astype(float)).astype(int)]) if len(places) else np.array([])
+    place, texts = coded(column.cast(pa.string()))
+    known = _days_of(pa.array(texts, pa.string()))
+    return known[place] if len(known) else np.full(len(place), np.nan)
+
+
+_CLOCK: Final = r"[T ]\d{2}:\d{2}:\d{2}(\.\d{1,6})?"
+_TIMES: Final = (
+    (r"^[+-]?\d+(\.\d+)?$", lambda texts: _plain(texts)),
+    (r"^\d{4}-\d{2}-\d{2}$", lambda texts: _plain(texts.cast(pa.date32()).cast(pa.int32()))),
+    (rf"^\d{{4}}-\d{{2}}-\d{{2}}{_CLOCK}(Z|[+-]\d{{2}}:\d{{2}})$", lambda texts: _plain(texts.cast(pa.timestamp("us", "UTC")).cast(pa.int64())) / DAY_US),
+    (rf"^\d{{4}}-\d{{2}}-\d{{2}}{_CLOCK}$", lambda texts: _plain(texts.cast(pa.timestamp("us")).cast(pa.int64())) / DAY_US),
+)
+"""How nearly all times are written, and how Arrow reads a column of them; `day_of` reads the others one by one."""
+
+
+def _days_of(texts: pa.Array) -> np.ndarray[Any, np.dtype[np.float64]]:
+    found, open_ = np.full(len(texts), np.nan), np.ones(len(texts), bool)
+    for pattern, read in _TIMES:
+        mine = pac.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
+        if mine.any():
+            try:
+                found[mine] = read(texts.filter(pa.array(mine)))
+                open_ &= ~mine
+            except pa.ArrowInvalid:  # one of them is no date of the calendar
+                continue
+    for at in np.flatnonzero(open_):
+        found[at] = day_of(texts[int(at)].as_py())
+    return found
+
+
+def coded(column: pa.ChunkedArray) -> tuple[np.ndarray[Any, Any], list[str]]:
+    """(a number for each cell, the texts these numbers stand for); a cell that is missing is an empty text."""
+    texts = pac.coalesce(column.cast(pa.string()), pa.scalar("", pa.string()))
+    made = texts.dictionary_encode().combine_chunks()
+    made = made.chunk(0) if isinstance(made, pa.ChunkedArray) and made.num_chunks else made
+    if not len(made):
+        return np.array([], int), []
+    return made.indices.to_numpy(zero_copy_only=False).astype(np.int64), made.dictionary.to_pylist()
 
 
 def _plain(column: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.float64]]:
