@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from mappings.baseline.engine import Judgement
-from mappings.baseline.measured import Measured, Refused, codes_of, measure_value, prior_of
+from mappings.baseline.measured import HOURS_SINCE_DOSE, Measured, Refused, codes_of, measure_value, prior_of
 from mappings.baseline.prior import Population, Prior
+from mappings.baseline.stability import STABLE_PERIOD
 from mappings.baseline.wording import for_clinician, for_patient, limits, place, population_place, rounded, span
 from mappings.vocabulary import INTERPRETATION, OBSERVATION_CATEGORY, OURS, REFERENCE_RANGE_MEANING, UCUM, Json, coding, concept, identity
 
@@ -22,6 +23,8 @@ CONCEPTS: Final[list[Json]] = [
     {"code": "p-gross-error", "display": "Probability that the value is a gross error or another one-off"},
     {"code": "p-changepoint", "display": "Probability that the level jumped before one of the last values"},
     {"code": "learnt-unwell", "display": "Whether most of the earlier values are those of somebody ill"},
+    {"code": HOURS_SINCE_DOSE, "display": "Hours between the last dose and the sample"},
+    {"code": STABLE_PERIOD, "display": "Period in which a clinician found the person stable"},
     {"code": "prior-share", "display": "Share of the uncertainty about the person's level that is still the population's"},
     {"code": "alert", "display": "Whether the value spends the alarm budget"},
 ]

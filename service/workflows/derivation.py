@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Event:
-    """A value in clinical time. `scored` and `scale` for an answer; neither for a plain Observation."""
+    """A value in clinical time. `scored` and `scale` for an answer; neither for a plain Observation, whose method is its `stream`."""
 
     measure: str
     source: str
@@ -31,6 +31,7 @@ class Event:
     resource: Json
     scale: Scale | None = None
     scored: Scored | None = None
+    stream: str = ""
 
     @property
     def security(self) -> list[Json]:
@@ -67,7 +68,7 @@ def _measured(house: "House", ref: str, observation: Json, received: int) -> lis
     if not isinstance(found, Measured):
         return []
     at, text = effective(observation, received)
-    return [Event(found.measure, ref, at, text, found.value, observation)]
+    return [Event(found.measure, ref, at, text, found.value, observation, stream=found.stream)]
 
 
 def speaks(told: Told) -> bool:

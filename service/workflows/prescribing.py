@@ -20,13 +20,14 @@ from mappings.medicines.prescription import Medicine, medicine_of
 from mappings.medicines.warnings import Person
 from mappings.suggestions import collect, history
 from mappings.vocabulary import Json
-from service.workflows import records
+from service.workflows import records, treating
 from service.workflows.change import Change
 from service.workflows.clinical_time import iso
 
 if TYPE_CHECKING:
     from service.workflows.telling import Telling
 
+_MORE = ("security", "mg", "doses", "until")
 MEDICINES = ("MedicationRequest", "MedicationStatement")
 
 
@@ -46,6 +47,7 @@ class Prescribing:
                 self._medicine(change)
             elif change.kind == "Observation":
                 self._gene(change)
+                treating.note(self._knowledge, self._story, change)
             elif change.kind == "AllergyIntolerance" or (change.kind == "Patient" and any(self._story.all("medicine"))):
                 self.changed = True
 
@@ -56,7 +58,8 @@ class Prescribing:
             self._story.drop("medicine", change.ref)
             return
         medicine = medicine_of({**(change.resource or {}), "id": change.id}, self._knowledge.drugs, change.related)
-        more = {"security": self._security[change.ref], "mg": daily_mg(change.resource or {})}
+        mg, before = daily_mg(change.resource or {}), self._story.get("medicine", change.ref) or {}
+        more = {"security": self._security[change.ref], "mg": mg} | _in_time(before, medicine, mg, iso(self._telling.now))
         self._story.put("medicine", change.ref, asdict(medicine) | more)
 
     def _gene(self, change: Change) -> None:
@@ -160,8 +163,20 @@ class Prescribing:
 
 
 def _medicine(row: Json) -> Medicine:
-    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items() if key not in ("security", "mg")}
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items() if key not in _MORE}
     return Medicine(**values)
+
+
+def _in_time(before: Json, medicine: Medicine, mg: float | None, now: str) -> Json:
+    """`doses`: (time, mg a day) as they followed each other, a change of dose from its new start, or from now where none is given; `until`: the end,
+    or when we heard that it was stopped."""
+    doses: list[list[Any]] = list(before.get("doses", ()))
+    if not doses:
+        doses = [[medicine.start, mg]]
+    elif doses[-1][1] != mg:
+        moved = medicine.start if medicine.start and medicine.start != before.get("start") else now
+        doses.append([moved, mg])
+    return {"doses": doses, "until": medicine.end or (before.get("until") or now if medicine.stopped else None)}
 
 
 def _digest(issue: Json) -> str:

@@ -1,19 +1,25 @@
-"""The values of one measure of one person in clinical time: appended in order from a stored state, replayed when one comes late or goes."""
+"""The values of one measure of one person in clinical time: appended in order from a stored state, replayed when one comes late or goes.
+
+Values by another method are another stream: each stream has a state of its own, and all stand in one series.
+"""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import orjson
 
-from mappings.baseline.engine import Judgement, State, start, step
+from mappings.baseline.detectors import share
+from mappings.baseline.engine import Judgement, State, confirmed, start, step
 from mappings.baseline.prior import Prior
+from mappings.baseline.treatment import Timeline
 from service.store.unit import Reading
 
 _HEAD = struct.Struct("<qqqdqqd")
-_MARK = -(1 << 63)
-"""Opens the stored state; no instant is this early. A state without it (0.1, before 2026-11-25) is replayed when it is next needed."""
+_STREAM = struct.Struct("<HI")
+_MARK = -(1 << 63) + 1
+"""Opens the stored state; no instant is this early. One that opens otherwise (0.1, of November 2026) is replayed when it is next needed."""
 DAY_US = 86_400_000_000
 
 
@@ -21,13 +27,15 @@ DAY_US = 86_400_000_000
 class Entry:
     """One value. `at`, `received`: microseconds UTC; `value` None when the answer could not be scored.
 
-    `derived`: the refs that were made from it; `digest`: of their content, to leave unchanged ones alone; `kept`: it stands in the store.
+    `stream`: the method it was measured by, "" where none is named. `derived`: the refs that were made from it; `digest`: of their content,
+    to leave unchanged ones alone; `kept`: it stands in the store.
     """
 
     at: int
     source: str
     received: int
     value: float | None
+    stream: str = ""
     derived: tuple[str, ...] = ()
     digest: str = ""
     kept: bool = False
@@ -40,14 +48,23 @@ class Entry:
 
 def reading_of(person: str, measure: str, entry: Entry) -> Reading:
     """The row of one value."""
-    body = orjson.dumps({"scored": entry.value is not None, "derived": entry.derived, "digest": entry.digest})
+    body = orjson.dumps({"scored": entry.value is not None, "stream": entry.stream, "derived": entry.derived, "digest": entry.digest})
     return Reading(person, measure, entry.at, entry.source, entry.received, entry.value or 0.0, body)
 
 
 def entry_of(reading: Reading) -> Entry:
     """The value of one row."""
     more = orjson.loads(reading.body)
-    return Entry(reading.at, reading.source, reading.received, reading.value if more["scored"] else None, tuple(more["derived"]), more["digest"], True)
+    value = reading.value if more["scored"] else None
+    return Entry(reading.at, reading.source, reading.received, value, more.get("stream", ""), tuple(more["derived"]), more["digest"], True)
+
+
+def begun(raw: bytes) -> int | None:
+    """The instant of the first scored value of a stored state; None where it has none."""
+    if len(raw) < _HEAD.size or _HEAD.unpack_from(raw)[0] != _MARK:
+        return None
+    _, _, count, _, first_at, _, _ = _HEAD.unpack_from(raw)
+    return int(first_at) if count else None
 
 
 class Point(NamedTuple):
@@ -72,10 +89,15 @@ class Told:
 
 
 class Series:
-    """One measure. `raw` is the stored state: newest instant, number of values, first value, newest value, engine state."""
+    """One measure. `raw` is the stored state: newest instant, number of values, first value, newest value, engine states by stream.
 
-    def __init__(self, measure: str, prior: Prior | None, raw: bytes | None) -> None:
-        self.measure, self.prior = measure, prior
+    `timeline`: what is known to act on the level; `measures`: how many measures the person had begun at an instant, this one apart.
+    """
+
+    def __init__(self, measure: str, prior: Prior | None, raw: bytes | None, timeline: Timeline | None = None, measures: Callable[[int], int] | None = None
+                 ) -> None:  # fmt: skip
+        self.measure, self.prior, self.timeline = measure, prior, timeline
+        self._measures = measures or (lambda _: 0)
         self.entries: list[Entry] | None = None
         self._reset()
         self.outdated = raw is not None and not self._take(raw)
@@ -86,7 +108,7 @@ class Series:
         self.last_at, self.count = -(1 << 62), 0
         self._start: Point | None = None
         self._previous: Point | None = None
-        self._state: State | None = None
+        self.states: dict[str, State] = {}
 
     def _take(self, raw: bytes) -> bool:
         """Go on from a stored state; False where it is of an older kind."""
@@ -95,8 +117,11 @@ class Series:
         _, self.last_at, self.count, first, first_at, newest_at, newest = _HEAD.unpack_from(raw)
         if self.count:
             self._start, self._previous = Point(first_at, first), Point(newest_at, newest)
-        if self.prior is not None and len(raw) > _HEAD.size:
-            self._state = State.from_bytes(raw[_HEAD.size :])
+        try:
+            self.states = _states(raw) if self.prior is not None else {}
+        except ValueError:  # written by another version of the engine
+            self._reset()
+            return False
         return True
 
     @property
@@ -143,7 +168,11 @@ class Series:
         """The state to store."""
         start, newest = self._start or Point(0, 0.0), self._previous or Point(0, 0.0)
         head = _HEAD.pack(_MARK, self.last_at, self.count, start.value, start.at, newest.at, newest.value)
-        return head + (self._state.to_bytes() if self._state else b"")
+        return head + b"".join(_stream(name, state.to_bytes()) for name, state in sorted(self.states.items()))
+
+    def judge_again(self, at: int) -> None:
+        """What acts on the level from this instant on is another than was known: later values are judged again. The entries must be loaded."""
+        self._mark(at)
 
     def _mark(self, at: int) -> None:
         self._dirty = at if self._dirty is None else min(self._dirty, at)
@@ -166,7 +195,14 @@ class Series:
         self.count += 1
         if self.prior is None:
             return None
-        judgement, self._state = step(self.prior, self._state or start(self.prior), entry.at / DAY_US, entry.value)
+        state, day = self.states.get(entry.stream) or start(self.prior), entry.at / DAY_US
+        budget = share(1 + self._measures(entry.at))
+        if self.timeline is None:
+            judgement, self.states[entry.stream] = step(self.prior, state, day, entry.value, budget)
+            return judgement
+        if self.timeline.confirmed(state.last, day):
+            state = confirmed(state)
+        judgement, self.states[entry.stream] = step(self.prior, state, day, entry.value, budget, self.timeline.drive(state, day))
         return judgement
 
     def _replay(self, dirty: int) -> list[Told]:
@@ -182,3 +218,18 @@ class Series:
             if entry.at >= dirty or following is None:
                 told.append(found)
         return told
+
+
+def _stream(name: str, state: bytes) -> bytes:
+    text = name.encode()
+    return _STREAM.pack(len(text), len(state)) + text + state
+
+
+def _states(raw: bytes) -> dict[str, State]:
+    found, at = {}, _HEAD.size
+    while at < len(raw):
+        name, size = _STREAM.unpack_from(raw, at)
+        at += _STREAM.size
+        found[raw[at : at + name].decode()] = State.from_bytes(raw[at + name : at + name + size])
+        at += name + size
+    return found

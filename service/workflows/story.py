@@ -14,7 +14,7 @@ class Story:
     """What is known of one person. Rows are (kind, key) -> JSON:
 
     patient, state (measure), latest (measure), medicine (ref), gene (ref), goal (ref), allergy (ref), consent (ref), suggestion (rule), flag (key),
-    review (prescription, start and week), extract (response), history (ref), monitor (medicine and schedule).
+    review (prescription, start and week), extract (response), history (ref), monitor (medicine and schedule), stable (ref).
     """
 
     def __init__(self, person: str, rows: Rows) -> None:
@@ -42,6 +42,11 @@ class Story:
     def raw(self, kind: str, key: str) -> bytes | None:
         """One row as stored."""
         return self._rows.get((kind, key))
+
+    def raws(self, kind: str) -> Iterator[tuple[str, bytes]]:
+        """Every row of a kind as stored, by key."""
+        for found, key in sorted(place for place in self._rows if place[0] == kind):
+            yield key, self._rows[found, key]
 
     def all(self, kind: str) -> Iterator[tuple[str, Json]]:
         """Every row of a kind, by key."""

@@ -1,6 +1,7 @@
 """Which resources are part of a person's story."""
 
 from mappings.baseline.fhir import codes_of
+from mappings.baseline.stability import is_stable_period
 from mappings.genes.genotype import genotypes_of
 from mappings.questionnaires.extraction import extracts
 from mappings.scales.recognition import is_scored, scale_of
@@ -25,5 +26,7 @@ def _speaks(knowledge: Knowledge, change: Change, resource: Json) -> bool:
     if change.kind == "QuestionnaireResponse":
         return is_scored(resource) and scale_of(resource, knowledge.scales, change.related) is not None
     if change.kind == "Observation" and (any(code in knowledge.priors_by_code for code in codes_of(resource)) or genotypes_of(resource)):
+        return True
+    if change.kind == "Observation" and is_stable_period(resource):
         return True
     return bool(history.said(knowledge.history, resource))

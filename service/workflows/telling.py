@@ -22,6 +22,7 @@ from service.workflows.reviewing import Reviewing
 from service.workflows.series import Entry, Series, Told, reading_of
 from service.workflows.story import Story
 from service.workflows.suggesting import Suggesting
+from service.workflows.treating import Treating, acts
 from service.workflows.writes import derived_write
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ class Telling:
         self._answered: dict[str, Json] = {}
         self.changes: list[Change] = []
         self.push_refs: dict[str, bool] = {}
+        self.prescribing = Prescribing(self)
+        self.treating = Treating(house.knowledge, story)
+        self._driven: dict[str, int] = {}
         self.notes: list[str] = []
 
     def note(self, changes: Iterable[Change]) -> None:
@@ -60,6 +64,12 @@ class Telling:
             self._events += found
             if found:
                 self._bodies[change.ref] = found[0].resource
+        before = Treating(self.house.knowledge, self.story)
+        if any(map(acts, self.changes)):
+            before.courses, before.stable  # noqa: B018 - as they stood
+        self.prescribing.note(self.changes)
+        self.treating = Treating(self.house.knowledge, self.story)
+        self._driven = self.treating.moved_since(before) if any(map(acts, self.changes)) else {}
 
     def replays(self, before: Sequence[Reading]) -> dict[str, int]:
         """The measures that must be replayed, and from which instant; `before`: what the changed sources gave earlier."""
@@ -67,6 +77,9 @@ class Telling:
         since: dict[str, int] = {}
         for reading in self._removed:
             since[reading.measure] = min(since.get(reading.measure, reading.at), reading.at)
+        for measure, at in self._driven.items():
+            if at <= self._series_of(measure).last_at:
+                since[measure] = min(since.get(measure, at), at)
         for event in sorted(self._events, key=lambda event: event.at):
             series = self._series_of(event.measure)
             horizon = max(
@@ -78,7 +91,8 @@ class Telling:
 
     def _series_of(self, measure: str) -> Series:
         if measure not in self._series:
-            self._series[measure] = Series(measure, self.house.knowledge.priors.get(measure), self.story.raw("state", measure))
+            prior, raw = self.house.knowledge.priors.get(measure), self.story.raw("state", measure)
+            self._series[measure] = Series(measure, prior, raw, self.treating.timeline(measure), self.treating.others(measure))
         return self._series[measure]
 
     def settle(self, measure: str, entries: Sequence[Entry] | None = None) -> set[str]:
@@ -89,7 +103,9 @@ class Telling:
             series.load(entries)
         gone = [series.remove(reading.source) for reading in self._removed if reading.measure == measure]
         for event in sorted((event for event in self._events if event.measure == measure), key=lambda event: event.at):
-            series.place(Entry(event.at, event.source, self.now, event.value))
+            series.place(Entry(event.at, event.source, self.now, event.value, event.stream))
+        if entries is not None and measure in self._driven:
+            series.judge_again(self._driven[measure])
         told = series.settle()
         stood = {ref for entry in (*gone, *(each.entry for each in told)) if entry is not None for ref in entry.derived}
         self._settled[measure] = (told, stood)
@@ -105,10 +121,10 @@ class Telling:
         extracting = Extracting(self)
         extracting.settle()
         self.notes += extracting.notes
-        prescribing = Prescribing(self)
-        prescribing.note([*self.changes, *extracting.changes])
+        prescribing = self.prescribing
+        prescribing.note(extracting.changes)
         suggesting = Suggesting(self, prescribing)
-        measures = {event.measure for event in self._events} | {reading.measure for reading in self._removed}
+        measures = {event.measure for event in self._events} | {reading.measure for reading in self._removed} | self._settled.keys()
         for measure in sorted(measures):
             self._tell_measure(measure, suggesting)
         prescribing.heard(measures)

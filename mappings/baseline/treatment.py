@@ -1,0 +1,203 @@
+"""What treatment does to a level between two values: a course that is expected, a dose that moves it, and doubt at every change.
+
+A person who gets better under treatment leaves the range that was theirs before, and should; what is unusual then is to differ from the
+expected course (baseline.md, traps 3). Three things are said to the engine as a `Drive`:
+
+* at a start, stop or change of dose the drift is as uncertain again (`inflation` times its stationary variance), and once more when the
+  steady state is reached; what was added fades with the drift's memory;
+* a level that is proportional to the dose moves with ln(dose), which is the same as judging ln(level / dose);
+* where a course is published, the expected level falls as its mean does, from the first day of a treatment after eight weeks without one,
+  for people who start as high as those it was found in.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import exp, log
+from operator import mul
+from typing import Any, Final, Protocol
+
+from mappings.baseline.filter import STILL, Drive
+from mappings.baseline.prior import Prior, Treatment
+from mappings.baseline.state import State
+
+RENEWED_DAYS: Final = 7.0
+"""A prescription of the same drug that begins so soon after the last one's end goes on with it."""
+FRESH_DAYS: Final = 56.0
+"""A treatment after so long without one is a new one."""
+
+
+class Curve(Protocol):
+    """A published course (mappings/scales/trajectory.py)."""
+
+    @property
+    def entry(self) -> float | None:
+        """The least first score of the people it was found in."""
+
+    @property
+    def last_week(self) -> float:
+        """Where it ends."""
+
+    def mean(self, week: float) -> float:
+        """Mean score in a week of treatment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A drug taken from `start` to before `end` (days since 1970; None: it goes on); `mg` a day, None where nobody says."""
+
+    drug: str
+    group: str
+    start: float
+    end: float | None
+    mg: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A time that a clinician confirmed as stable (days since 1970), for these measures or, None, for all."""
+
+    start: float
+    end: float
+    measures: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """What is known to act on one measure of one person: its medicines in order, the published course, the stable periods."""
+
+    prior: Prior
+    courses: tuple[Course, ...] = ()
+    curve: Curve | None = None
+    stable: tuple[Period, ...] = ()
+
+    @cached_property
+    def changes(self) -> tuple[tuple[float, float], ...]:
+        """(day, inflation) of every start, stop and change of dose, and of the steady states after them."""
+        treatment = self.prior.treatment
+        if treatment is None or not treatment.inflation:
+            return ()
+        days = [day for day in _boundaries(self.courses) if _doses(self.courses, day, before=True) != _doses(self.courses, day)]
+        later = [day + treatment.steady_state_days for day in days] if treatment.steady_state_days else []
+        return tuple((day, treatment.inflation) for day in sorted({*days, *later}))
+
+    @cached_property
+    def begun(self) -> tuple[float, ...]:
+        """The first days of new treatments, each after eight weeks without one."""
+        found, until = [], -float("inf")
+        for course in self.courses:
+            if course.start - until > FRESH_DAYS:
+                found.append(course.start)
+            until = max(until, float("inf") if course.end is None else course.end)
+        return tuple(found)
+
+    def drive(self, state: State, day: float) -> Drive:
+        """What acted on the level after the last value of `state`, up to `day`. Nothing acts before the first value."""
+        if not state.n or not self.courses or self.prior.treatment is None:
+            return STILL
+        memory = self.prior.theta.L_days
+        inflation = sum(size * exp(-2 * (day - change) / memory) for change, size in self.changes if state.last < change <= day)
+        return Drive(self._dosed(state.last, day) + self._expected(state, day), inflation)
+
+    def confirmed(self, last: float, day: float) -> bool:
+        """Whether a stable period ended after the value of `last` day, or on it, and before `day`; `last` lies in it."""
+        return any(period.start <= last <= period.end < day for period in self.stable if period.measures is None or self.prior.measure in period.measures)
+
+    def _dosed(self, last: float, day: float) -> float:
+        treatment = self.prior.treatment
+        if treatment is None or not treatment.dose_proportional:
+            return 0.0
+        before, now = _whole(_doses(self.courses, last)), _whole(_doses(self.courses, day))
+        return log(now / before) if before and now else 0.0
+
+    def _expected(self, state: State, day: float) -> float:
+        """Between the weeks of the last value and of this one, the share by which the mean of the published course falls."""
+        curve, treatment = self.curve, self.prior.treatment
+        if curve is None or treatment is None or not treatment.expected:
+            return 0.0
+        started = max((start for start in self.begun if start <= day), default=None)
+        if started is None or not _taken(self.courses, day):
+            return 0.0
+        before, now = share(curve, started, state.last), share(curve, started, day)
+        weights = [exp(each) for each in state.log_weight]
+        y = sum(map(mul, weights, state.a)) + sum(map(mul, weights, state.u))
+        level = self.prior.transform.back(y)
+        if before == now or (curve.entry is not None and level / before < curve.entry):
+            return 0.0
+        return self.prior.transform.forward(level * now / before) - self.prior.transform.forward(level)
+
+
+def earliest_difference(one: Timeline | None, two: Timeline | None) -> float | None:
+    """The first day from which two timelines of a measure say something different; None where they say the same."""
+    mine, others = (set(each.courses) if each else set() for each in (one, two))
+    days = [course.start for course in mine ^ others]
+    ends = {(course.drug, course.start, course.mg): course.end for course in mine - others}
+    for course in others - mine:
+        key = (course.drug, course.start, course.mg)
+        if key in ends:
+            days = [day for day in days if day != course.start] + [min(end for end in (ends[key], course.end) if end is not None)]
+    stable, said = (set(each.stable) if each else set() for each in (one, two))
+    return min([*days, *(period.start for period in stable ^ said)], default=None)
+
+
+def share(curve: Curve, started: float, day: float) -> float:
+    """What is left of the mean score on `day` of a treatment that began on `started`; it stays where the published course ends."""
+    week = min(curve.last_week, max(0.0, (day - started) / 7))
+    return curve.mean(week) / curve.mean(0.0)
+
+
+def relevant(treatment: Treatment | None, courses: Iterable[Course]) -> tuple[Course, ...]:
+    """The courses of the medicines that move a measure, in the order of their start, renewals joined to what they renew."""
+    if treatment is None:
+        return ()
+    mine = [course for course in courses if course.drug in treatment.drugs or course.group in treatment.classes]
+    found: list[Course] = []
+    for course in sorted(mine, key=lambda each: (each.start, each.drug, each.end is None, each.end or 0.0)):
+        at = next((at for at, other in enumerate(found) if other.drug == course.drug and _renews(other, course)), None)
+        if at is not None:
+            found[at] = Course(course.drug, course.group, found[at].start, course.start, found[at].mg)
+        found.append(course)
+    return tuple(course for course in found if course.end is None or course.end > course.start)
+
+
+def _renews(earlier: Course, later: Course) -> bool:
+    return earlier.end is not None and 0 <= later.start - earlier.end <= RENEWED_DAYS
+
+
+def _boundaries(courses: Sequence[Course]) -> list[float]:
+    return sorted({course.start for course in courses} | {course.end for course in courses if course.end is not None})
+
+
+def _taken(courses: Sequence[Course], day: float) -> bool:
+    return any(course.start <= day and (course.end is None or day < course.end) for course in courses)
+
+
+def _doses(courses: Sequence[Course], day: float, before: bool = False) -> dict[str, float | None]:
+    """drug -> mg a day on `day`, or just before it; None where a dose is not known."""
+    found: dict[str, float | None] = {}
+    for course in courses:
+        on = course.start < day and (course.end is None or day <= course.end) if before else course.start <= day and (course.end is None or day < course.end)
+        if on:
+            known = found.get(course.drug, 0.0)
+            found[course.drug] = None if known is None or course.mg is None else known + course.mg
+    return found
+
+
+def _whole(doses: Mapping[str, float | None]) -> float | None:
+    """Milligrams a day of all together; None where one is not known."""
+    amounts = list(doses.values())
+    return None if any(each is None for each in amounts) else float(sum(each for each in amounts if each is not None))
+
+
+def courses_of(row: Mapping[str, Any], groups: Mapping[str, str], day_of: Any) -> list[Course]:
+    """The courses of one medicine as a story keeps it: `ingredients`, `active`, `stopped`, `start`, `until`, and `doses`, (time, mg a day) in
+    order. `groups`: drug -> its group; `day_of`: a FHIR time as a day, None for what is none."""
+    start = day_of(row.get("start"))
+    end = None if row.get("active") and not row.get("end") else day_of(row.get("until") or row.get("end"))
+    if start is None or not (row.get("active") or row.get("stopped")) or (row.get("stopped") and end is None):
+        return []
+    doses = [(max(start, day), mg) for text, mg in row.get("doses", ()) if (day := day_of(text)) is not None] or [(start, row.get("mg"))]
+    doses[0] = (start, doses[0][1])
+    ends = [day for day, _ in doses[1:]] + [end]
+    spans = [(begin, stop, mg) for (begin, mg), stop in zip(doses, ends, strict=True) if stop is None or stop > begin]
+    return [Course(drug, groups[drug], begin, stop, mg) for drug in row.get("ingredients", ()) if drug in groups for begin, stop, mg in spans]
