@@ -20,6 +20,7 @@ _PLOT: Final = 300
 _INK, _SOFT, _GRID = "#1f2933", "#5b6770", "#e4e8eb"
 _BAND, _BAND_EDGE, _CENTRE = "#0f766e", "#0f766e", "#0b5a54"
 _POPULATION, _UNUSUAL, _CRITICAL = "#94a3b0", "#c2410c", "#9d174d"
+_FORETOLD: Final = "#7c3aed"
 _PHASES: Final = ("#3b5b92", "#7a4f9a", "#8a6d1d", "#3f7d4e")
 _SETTLED: Final = 2
 
@@ -42,12 +43,12 @@ class Phase:
     end_day: float | None
 
 
-def trajectory_svg(prior: Prior, points: Sequence[Point], phases: Sequence[Phase], title: str) -> str:
-    """The chart; points in the order of time. Without points: a frame that says so."""
+def trajectory_svg(prior: Prior, points: Sequence[Point], phases: Sequence[Phase], title: str, foretold: Sequence[Sequence[tuple[float, float]]] = ()) -> str:
+    """The chart; points in the order of time; `foretold`: the expected course of each treatment, (day, value). Without points: a frame that says so."""
     lanes = _lanes(phases) if points else []
     depth = max((lane for lane, _ in lanes), default=-1) + 1
     top = 64 + depth * _LANE
-    frame = _Frame(prior, points, lanes, top)
+    frame = _Frame(prior, points, lanes, top, foretold)
     body = frame.drawn() if points else [_text(_WIDTH / 2, top + _PLOT / 2, "No values yet", _SOFT, 15, "middle")]
     height = top + _PLOT + 112
     name = "".join(letter if letter.isalnum() else "-" for letter in prior.measure)
@@ -60,7 +61,7 @@ def trajectory_svg(prior: Prior, points: Sequence[Point], phases: Sequence[Phase
         _text(_LEFT, 32, title, _INK, 19, "start", "600"),
         _text(_LEFT, 52, _axis_label(prior), _SOFT, 12.5),
     ]
-    return "\n".join([*head, *body, *_legend(prior, top + _PLOT + 62, bool(phases)), "</svg>"]) + "\n"
+    return "\n".join([*head, *body, *_legend(prior, top + _PLOT + 62, bool(phases), bool(foretold)), "</svg>"]) + "\n"
 
 
 def _axis_label(prior: Prior) -> str:
@@ -98,13 +99,15 @@ def _lanes(phases: Sequence[Phase]) -> list[tuple[int, Phase]]:
 class _Frame:
     """The plot area with its two axes."""
 
-    def __init__(self, prior: Prior, points: Sequence[Point], lanes: list[tuple[int, Phase]], top: float) -> None:
+    def __init__(self, prior: Prior, points: Sequence[Point], lanes: list[tuple[int, Phase]], top: float,
+                 foretold: Sequence[Sequence[tuple[float, float]]]) -> None:  # fmt: skip
         self._prior, self._points, self._lanes, self._top = prior, points, lanes, top
         self._bottom = top + _PLOT
         if points:
             days = [each.day for each in points]
             days += [phase.start_day for _, phase in lanes if phase.start_day < max(days) and phase.start_day > min(days) - 60]
             self._x = day_axis(days, _LEFT, _RIGHT)
+            self._foretold = [[(day, value) for day, value in course if self._x.low <= day <= self._x.high] for course in foretold]
             self._y = value_axis(self._shown(), prior.minimum, prior.maximum, self._bottom, top)
 
     def _shown(self) -> list[float]:
@@ -113,10 +116,11 @@ class _Frame:
         population = self._prior.population
         limits = [population.low, population.high] if population else []
         band = [limit for each in settled for limit in (each.lower95, each.upper95)]
+        band += [value for course in self._foretold for _, value in course]
         return [each.value for each in self._points] + band + [limit for limit in limits if limit is not None]
 
     def drawn(self) -> list[str]:
-        return [*self._population(), *self._grid(), *self._phases(), *self._band(), *self._values(), *self._axes()]
+        return [*self._population(), *self._grid(), *self._phases(), *self._band(), *self._courses(), *self._values(), *self._axes()]
 
     def _population(self) -> list[str]:
         population = self._prior.population
@@ -165,6 +169,11 @@ class _Frame:
             f'<polyline points="{" ".join(centre)}" fill="none" stroke="{_CENTRE}" stroke-width="1.4" stroke-dasharray="6 3"/>',
         ]
 
+    def _courses(self) -> list[str]:
+        """The expected course under each treatment."""
+        lines = [" ".join(f"{self._x.at(day):.1f},{self._y.at(value):.1f}" for day, value in course) for course in self._foretold if len(course) > 1]
+        return [f'<polyline class="foretold" points="{line}" fill="none" stroke="{_FORETOLD}" stroke-width="2" stroke-dasharray="2 4"/>' for line in lines]
+
     def _values(self) -> list[str]:
         places = [(self._x.at(each.day), self._y.at(each.value), each) for each in self._points]
         trail = " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in places)
@@ -205,7 +214,7 @@ def _mark(prior: Prior, x: float, y: float, point: Point, radius: float) -> str:
     return ring + dot.replace("</title>", ", part of a lasting change</title>")
 
 
-def _legend(prior: Prior, y: float, phases: bool) -> list[str]:
+def _legend(prior: Prior, y: float, phases: bool, foretold: bool) -> list[str]:
     entries = [
         (f'<circle cx="8" cy="-4" r="3.6" fill="{_INK}"/>', "value"),
         (f'<path d="M8 -10 l6 6 l-6 6 l-6 -6 z" fill="{_UNUSUAL}"/>', "unusual for this person"),
@@ -218,6 +227,9 @@ def _legend(prior: Prior, y: float, phases: bool) -> list[str]:
         entries.append((shape, f"{prior.population.name} ({prior.population.applies_to or 'adults'})"))
     if prior.critical:
         entries.append((f'<path d="M8 -11 l7 12 h-14 z" fill="{_CRITICAL}"/>', "critical limit passed"))
+    if foretold:
+        shape = f'<line x1="0" x2="18" y1="-4" y2="-4" stroke="{_FORETOLD}" stroke-width="2" stroke-dasharray="2 4"/>'
+        entries.append((shape, "expected under treatment"))
     if phases:
         entries.append((f'<rect x="0" y="-11" width="18" height="13" rx="3" fill="{_PHASES[0]}" fill-opacity="0.16"/>', "treatment"))
     made, x = [], float(_LEFT)

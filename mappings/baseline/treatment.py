@@ -99,6 +99,18 @@ class Timeline:
         inflation = sum(size * exp(-2 * (day - change) / memory) for change, size in self.changes if state.last < change <= day)
         return Drive(self._dosed(state.last, day) + self._expected(state, day), inflation)
 
+    def foretold(self, judged: Iterable[tuple[float, float, bool]]) -> list[list[tuple[float, float]]]:
+        """The expected course of each treatment as (day, value), week by week to the end of the published one. `judged`: of every value the day, what
+        was expected of it, and whether something was known to act; the first value after a start says from where the person set out."""
+        found = []
+        for start in self.begun if self.curve and self.prior.treatment and self.prior.treatment.expected else ():
+            first = next(((day, value) for day, value, driven in judged if day > start and driven), None)
+            if first is not None and self.curve is not None:
+                begin = first[1] / share(self.curve, start, first[0])
+                weeks = range(int(self.curve.last_week) + 1)
+                found.append([(start + 7 * week, begin * share(self.curve, start, start + 7 * week)) for week in weeks])
+        return found
+
     def confirmed(self, last: float, day: float) -> bool:
         """Whether a stable period ended after the value of `last` day, or on it, and before `day`; `last` lies in it."""
         return any(period.start <= last <= period.end < day for period in self.stable if period.measures is None or self.prior.measure in period.measures)

@@ -5,17 +5,18 @@ from urllib.parse import parse_qsl
 import orjson
 
 from mappings.baseline.chart import Phase, Point, trajectory_svg
-from mappings.baseline.engine import Judgement, Prediction, predict, replay
+from mappings.baseline.engine import STILL, Prediction, predict, start
 from mappings.baseline.prior import Prior
-from mappings.vocabulary import Json
+from mappings.baseline.weekday import weekdays
+from mappings.vocabulary import UCUM, Json
 from service.errors import Kind, Refusal
 from service.fhir.answer import FHIR_JSON, Answer
 from service.fhir.call import Call
-from service.house import House
 from service.store.clock import now_us
 from service.workflows.clinical_time import microseconds
-from service.workflows.series import DAY_US
+from service.workflows.series import DAY_US, Series, Told
 from service.workflows.story import Story
+from service.workflows.trajectory import trajectory
 
 SVG = "image/svg+xml"
 
@@ -32,19 +33,31 @@ async def baseline(call: Call) -> Answer:
     prior = house.knowledge.priors.get(measure)
     if prior is None:
         raise Refusal(Kind.INVALID, "There is no baseline for this measure", "measure", code="not-found")
-    values = await values_of(house, ref, measure)
     await house.audit.seen(call, "operation", "Patient", ref, ref)
-    judged, state = replay(prior, ((day, value) for day, value in values))
+    series, told = await trajectory(house, ref, rows, prior)
     if drawn:
-        points = [Point(day, value, judgement) for (day, value), judgement in zip(values, judged, strict=True)]
-        svg = trajectory_svg(prior, points, _phases(Story(ref, rows)), prior.title)
+        svg = _drawing(Story(ref, rows), series, told, prior)
         return Answer(
             200,
             svg.encode(),
             [(b"content-type", b"image/svg+xml; charset=utf-8"), (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'")],
         )
-    following = predict(prior, state, max(now_us() / DAY_US, values[-1][0] if values else 0.0))
-    return Answer(200, orjson.dumps(_parameters(prior, judged, following)), [FHIR_JSON])
+    return Answer(200, orjson.dumps(_parameters(prior, told, _following(prior, series, told))), [FHIR_JSON])
+
+
+def _following(prior: Prior, series: Series, told: list[Told]) -> Prediction:
+    """What the next value by the newest method is expected to be, now."""
+    state = series.states.get(told[-1].entry.stream) if told else None
+    day = max(now_us() / DAY_US, state.last if state else 0.0)
+    if state is None:
+        return predict(prior, start(prior), day)
+    return predict(prior, state, day, series.timeline.drive(state, day) if series.timeline else STILL)
+
+
+def _drawing(story: Story, series: Series, told: list[Told], prior: Prior) -> str:
+    points = [Point(each.entry.at / DAY_US, each.entry.value, each.judgement) for each in told if each.entry.value is not None and each.judgement]
+    said = [(point.day, point.judgement.set_point, point.judgement.driven) for point in points]
+    return trajectory_svg(prior, points, _phases(story), prior.title, series.timeline.foretold(said) if series.timeline else [])
 
 
 def _asked(call: Call) -> tuple[str, bool]:
@@ -56,32 +69,36 @@ def _asked(call: Call) -> tuple[str, bool]:
     return measure, drawn
 
 
-async def values_of(house: House, person: str, measure: str) -> list[tuple[float, float]]:
-    """(day, value) in clinical time; of two at one instant the last received stands."""
-    sql = "SELECT at, value, body FROM reading WHERE person = $1 AND measure = $2 ORDER BY at, received, source"
-    found = {row[0]: row[1] for row in await house.store.fetch(sql, (person, measure)) if orjson.loads(bytes(row[2]))["scored"]}
-    return [(at / DAY_US, value) for at, value in found.items()]
-
-
 def _phases(story: Story) -> list[Phase]:
     """When which medicine was taken, as far as the prescriptions say."""
     found = []
     for _, row in story.all("medicine"):
-        start = microseconds(row["start"]) if row["start"] else None
-        if start is not None and row["drug"] and (row["active"] or row["stopped"]):
-            end = microseconds(row["end"]) if row["end"] else None
-            found.append(Phase(row["drug"], start / DAY_US, None if end is None else end / DAY_US))
+        began = microseconds(row["start"]) if row["start"] else None
+        if began is not None and row["drug"] and (row["active"] or row["stopped"]):
+            ended = row.get("until") or row["end"]
+            end = microseconds(ended) if ended else None
+            found.append(Phase(row["drug"], began / DAY_US, None if end is None else end / DAY_US))
     return found
 
 
-def _parameters(prior: Prior, judged: list[Judgement], following: Prediction) -> Json:
-    """The measure, how many values stand, and what the next one is expected to be."""
+def _parameters(prior: Prior, told: list[Told], following: Prediction) -> Json:
+    """The measure, how many values stand, what the next one is expected to be, the newest value's judgement, and the weekdays of a daily series."""
 
     def quantity(name: str, value: float) -> Json:
-        return {"name": name, "valueQuantity": {"value": round(value, 4), "unit": prior.unit, "system": "http://unitsofmeasure.org", "code": prior.unit}}
+        return {"name": name, "valueQuantity": {"value": round(value, 4), "unit": prior.unit, "system": UCUM, "code": prior.unit}}
 
-    parameter = [{"name": "measure", "valueString": prior.measure}, {"name": "n", "valueInteger": len(judged)}]
+    parameter: list[Json] = [{"name": "measure", "valueString": prior.measure}, {"name": "n", "valueInteger": following.n}]
     parameter += [quantity(name, getattr(following, name)) for name in ("lower95", "upper95", "lower99", "upper99")]
-    for each in judged[-1:]:
-        parameter += [quantity("newest", each.value), quantity("set-point", each.set_point), {"name": "z", "valueDecimal": round(each.z, 4)}]
+    parameter.append(quantity("expected", following.set_point))
+    judgement = told[-1].judgement if told else None
+    if judgement is not None:
+        parameter += [quantity("newest", judgement.value), quantity("set-point", judgement.set_point)]
+        chances = (("z", judgement.z), ("p-real-change", judgement.p_real_change), ("p-changepoint", judgement.p_changepoint))
+        parameter += [{"name": name, "valueDecimal": round(value, 4)} for name, value in chances]
+        parameter.append({"name": "alert", "valueBoolean": judgement.alert})
+    values = [(each.entry.at / DAY_US, each.entry.value) for each in told if each.entry.value is not None]
+    for each in weekdays(values):
+        part = [{"name": "day", "valueCode": each.name}, quantity("difference", each.difference), quantity("standard-error", each.error),
+                {"name": "n", "valueInteger": each.n}]  # fmt: skip
+        parameter.append({"name": "weekday", "part": part})
     return {"resourceType": "Parameters", "parameter": parameter}

@@ -4,19 +4,18 @@ from typing import Any
 
 import orjson
 
-from mappings.baseline.engine import replay, step
 from mappings.baseline.fhir import Measured, Refused, deviation, measure_value
 from mappings.questionnaires.pairing import listed
 from mappings.vocabulary import Json
 from service.errors import Kind, Refusal
 from service.fhir.answer import FHIR_JSON, Answer
-from service.fhir.baseline import values_of
 from service.fhir.call import Call
 from service.fhir.intake import check, parsed
 from service.store.clock import now_us
 from service.workflows import people
 from service.workflows.clinical_time import effective, iso
-from service.workflows.series import DAY_US
+from service.workflows.series import Entry
+from service.workflows.trajectory import trajectory
 
 KIND = "Observation"
 
@@ -37,9 +36,10 @@ async def deviate(call: Call) -> Answer:
         raise Refusal(Kind.UNPROCESSABLE, "The Observation names no person known here", f"{KIND}.subject", code="not-found")
     at, text = effective(observation, now_us())
     prior = house.knowledge.priors[found.measure]
-    earlier = [(day, value) for day, value in await values_of(house, person, found.measure) if day < at / DAY_US]
-    _, state = replay(prior, earlier)
-    judgement, _ = step(prior, state, at / DAY_US, found.value)
+    rows = await house.store.story(person) or ()
+    _, told = await trajectory(house, person, rows, prior, at, Entry(at, "#judged", now_us(), found.value, found.stream))
+    judgement = told[-1].judgement
+    assert judgement is not None
     made = deviation(prior, judgement, "#judged", person, text, iso(now_us()))
     made["contained"] = [{key: value for key, value in observation.items() if key not in ("meta", "contained", "text")} | {"id": "judged"}]
     del made["id"]

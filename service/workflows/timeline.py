@@ -7,18 +7,13 @@ from mappings.vocabulary import Json
 from service.store.unit import Reading
 from service.workflows import questionnaires
 from service.workflows.change import Change
-from service.workflows.series import entry_of
 from service.workflows.telling import Telling
+from service.workflows.trajectory import COLUMNS, entries_of, reading
 
 if TYPE_CHECKING:
     from service.house import House
 
 JUDGED = ("QuestionnaireResponse", "Observation")
-_COLUMNS = "person, measure, at, source, received, value, body"
-
-
-def _reading(row: Any) -> Reading:
-    return Reading(row[0], row[1], row[2], row[3], row[4], row[5], bytes(row[6]))
 
 
 async def earlier_readings(store: Any, changes: Sequence[Change]) -> list[Reading]:
@@ -27,17 +22,14 @@ async def earlier_readings(store: Any, changes: Sequence[Change]) -> list[Readin
     if not refs:
         return []
     marks = ", ".join(f"${number}" for number in range(1, len(refs) + 1))
-    return [_reading(row) for row in await store.fetch(f"SELECT {_COLUMNS} FROM reading WHERE source IN ({marks})", refs)]
+    return [reading(row) for row in await store.fetch(f"SELECT {COLUMNS} FROM reading WHERE source IN ({marks})", refs)]
 
 
 async def load_series(house: "House", telling: Telling, before: Sequence[Reading]) -> None:
     """For each measure that cannot simply be appended to: all its values, then the resources that its replay needs."""
     needed: set[str] = set()
     for measure in telling.replays(before):
-        rows = await house.store.fetch(
-            f"SELECT {_COLUMNS} FROM reading WHERE person = $1 AND measure = $2 ORDER BY at, received, source", (telling.story.person, measure)
-        )
-        needed |= telling.settle(measure, [entry_of(_reading(row)) for row in rows])
+        needed |= telling.settle(measure, await entries_of(house, telling.story.person, measure))
     stored = await house.store.read_many(sorted(needed)) if needed else {}
     bodies = {ref: house.parse_stored(found.body) for ref, found in stored.items() if not found.deleted}
     telling.load(bodies, await _answered(house, bodies))
