@@ -30,6 +30,8 @@ _BOUNDS: Final = {
 BASIC: Final = ("mu", "tau", "sigma", "s", "rho", "L", "pi")
 ADDED: Final = ("c", "shift", "T", "f", "s_rho")
 _START_ADDED: Final = {"c": 0.0, "shift": 0.0, "T": math.log(60.0), "f": math.log(0.97 / 0.03), "s_rho": math.log(0.5)}
+KNOWN: Final = 0.995
+"""Share of values that a transform has to know."""
 COARSE: Final = 8000
 """Values on which most of the climbing is done."""
 Say = Callable[[str], None]
@@ -72,12 +74,12 @@ def learn(measure: str, series: Series, name: str, candidates: Sequence[str], sa
     step = resolution(series.value)
     sample = _sample(series, 6000)
     tried: dict[str, float] = {}
-    for each in candidates if name == "auto" else ():
-        if not _knows(each, series.value):
-            continue
+    known = [each for each in candidates if _knows(each, series.value)] if name == "auto" else []
+    shared = np.logical_and.reduce([_takes(each, sample.value) for each in known]) if known else np.zeros(0, bool)
+    for each in known:
         made = _basic(measure, sample, each, step, say)
-        tried[each] = _total(made, sample) + _jacobian(made.transform, sample.value, step)
-        say(f"transform {each}: log likelihood {tried[each]:.1f} on {len(sample.day)} values")
+        tried[each] = _total(made, sample, shared) + _jacobian(made.transform, sample.value[shared], step)
+        say(f"transform {each}: log likelihood {tried[each]:.1f} on {int(shared.sum())} values")
     if name == "auto":
         name = max(tried, key=lambda each: tried[each])
     if not _knows(name, series.value):
@@ -96,8 +98,13 @@ def resolution(value: Floats) -> float:
     return 0.0
 
 
+def _takes(name: str, value: Floats) -> NDArray[np.bool_]:
+    return takes(_prior("x", name, {**_neutral(), "mu0": 0.0}, 0.0, None), value)
+
+
 def _knows(name: str, value: Floats) -> bool:
-    return bool(takes(_prior("x", name, {**_neutral(), "mu0": 0.0}, 0.0, None), value).all())
+    """Whether a transform knows the values, or all but a few (a 0 below the limit of detection, under log): those are left out."""
+    return bool(_takes(name, value).mean() >= KNOWN)
 
 
 def _neutral() -> Json:
@@ -117,9 +124,10 @@ def _sample(series: Series, most: int) -> Series:
     return series.of(np.arange(0, len(series.start), share))
 
 
-def _total(prior: Prior, series: Series) -> float:
+def _total(prior: Prior, series: Series, rows: NDArray[np.bool_] | slice = slice(None)) -> float:
+    """The sum of log predictive densities, of all values or of some."""
     found = many.judge(prior, series.start, series.length, series.day, series.value, scores_only=True)
-    return float(np.nansum(found.log_score))
+    return float(np.nansum(found.log_score[rows]))
 
 
 def _jacobian(shape: Transform, value: Floats, step: float) -> float:
@@ -184,6 +192,7 @@ def _climb(made: Callable[[Floats], Prior], series: Series, begin: Floats, centr
 def _moments(series: Series, shape: Transform) -> dict[str, float]:
     """A start from the spread between and within people, on the transformed scale."""
     y = forward(shape, series.value)
+    y = np.where(np.isfinite(y), y, y[np.isfinite(y)].min())
     sums = np.add.reduceat(y, series.start)
     means = sums / series.length
     within = np.concatenate([y[s : s + n] - m for s, n, m in zip(series.start, series.length, means, strict=True)])

@@ -4,7 +4,7 @@ import html
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow.compute as pac
@@ -15,6 +15,8 @@ from mappings.baseline.prior import Prior
 from service.populations.tables import BadTable, batches, days, numbers
 
 Say = Callable[[str], None]
+PILE: Final = 0.02
+"""So many values at one end are a scale's own end, not the highest that somebody happened to have."""
 
 
 def fit(source: Path, measure: str, transform: str, out: Path, shipped: Mapping[str, Prior], say: Say) -> dict[str, Any]:
@@ -35,10 +37,15 @@ def fit(source: Path, measure: str, transform: str, out: Path, shipped: Mapping[
 
 
 def _candidates(series: Series, known: Prior | None) -> list[str]:
-    """Every transform that may be right; logit where the measure is known to be bounded."""
+    """Every transform that may be right; logit where the measure is known to be bounded, or where whole values pile up at the highest."""
     found = ["identity", "log", "sqrt"]
+    value = series.value
+    lowest, highest = float(value.min()), float(value.max())
     if known is not None and known.minimum is not None and known.maximum is not None:
         found.append(f"logit:{known.minimum:g}:{known.maximum:g}")
+    elif (value == np.round(value)).all() and 0 <= lowest < highest and (value == highest).mean() >= PILE:
+        floor = lowest if (value == lowest).mean() >= PILE else 0.0
+        found.append(f"logit:{floor:g}:{highest:g}")
     return found
 
 
