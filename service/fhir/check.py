@@ -1,20 +1,17 @@
 """MedicationRequest/$check: what stands against a prescription before it is stored; nothing is stored."""
 
-from typing import Any
-
 import orjson
 
 from mappings.genes.genotype import Genotype
 from mappings.medicines.dosage import daily_mg
 from mappings.medicines.prescription import medicine_of
 from mappings.outcome import Issue, operation_outcome
-from mappings.questionnaires.pairing import listed
 from mappings.vocabulary import Json
 from service.errors import Kind, Refusal
 from service.fhir.answer import FHIR_JSON, Answer
 from service.fhir.call import Call
-from service.fhir.intake import check as valid
 from service.fhir.intake import parsed
+from service.fhir.parameters import resource_of, resources_in
 from service.house import House
 from service.workflows.change import Change, Requester
 from service.workflows.receive import foresee
@@ -29,8 +26,9 @@ async def check(call: Call) -> Answer:
     house = call.house
     reach = house.gate.authorise(call.principal, "create", KIND)
     house.gate.authorise(call.principal, "read", "DetectedIssue")
-    request, medication = _asked(house, parsed(await call.fhir_body()))
-    request = {key: value for key, value in request.items() if key != "id"}
+    body = parsed(await call.fhir_body())
+    request = {key: value for key, value in resource_of(house, body, KIND, "resource").items() if key != "id"}
+    medication = _medication(body)
     change = Change("create", KIND, resource=request, related=medication)
     tellings = await foresee(house, [change], Requester.of(call, reach, "operation"))
     if not tellings:
@@ -44,17 +42,10 @@ async def check(call: Call) -> Answer:
     return Answer(200, orjson.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries}), [FHIR_JSON])
 
 
-def _asked(house: House, body: Json) -> tuple[Json, Json | None]:
-    """(prescription, its Medication). Errors: 400."""
-    request: Any = body
-    medication: Any = None
-    if body.get("resourceType") == "Parameters":
-        named = {each.get("name"): each.get("resource") for each in listed(body.get("parameter"))}
-        request, medication = named.get("resource"), named.get("medication")
-    if not isinstance(request, dict):
-        raise Refusal(Kind.INVALID, "A MedicationRequest is needed", "Parameters.parameter", code="required")
-    valid(house, KIND, request)
-    return request, medication if isinstance(medication, dict) and medication.get("resourceType") == "Medication" else None
+def _medication(body: Json) -> Json | None:
+    """The Medication sent with the prescription."""
+    found = resources_in(body).get("medication")
+    return found if isinstance(found, dict) and found.get("resourceType") == "Medication" else None
 
 
 def _about(issue: Json, ref: str) -> bool:

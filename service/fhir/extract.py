@@ -9,7 +9,8 @@ from mappings.vocabulary import Json
 from service.errors import Kind, Refusal
 from service.fhir.answer import FHIR_JSON, Answer
 from service.fhir.call import Call
-from service.fhir.intake import check, parsed
+from service.fhir.intake import parsed
+from service.fhir.parameters import resource_of, resources_in
 from service.fhir.read import standing
 from service.house import House
 from service.workflows.change import Change, Requester
@@ -27,7 +28,8 @@ async def extract(call: Call) -> Answer:
     if stored_ref is not None:
         response, questionnaire = house.parse_stored((await standing(call, stored_ref, reach)).body), None
     else:
-        response, questionnaire = _asked(house, parsed(await call.fhir_body()))
+        body = parsed(await call.fhir_body())
+        response, questionnaire = resource_of(house, body, KIND, "questionnaire-response", "resource"), _questionnaire(body)
     told = response["id"] if isinstance(response.get("id"), str) and await _stands(house, response["id"]) else None
     change = Change("create", KIND, resource={key: value for key, value in response.items() if key != "id"}, related=questionnaire)
     person, made = None, list[Json]()
@@ -44,19 +46,12 @@ async def extract(call: Call) -> Answer:
     return Answer(200, text, [FHIR_JSON])
 
 
-def _asked(house: House, body: Json) -> tuple[Json, Json | None]:
-    """(response, the Questionnaire sent with it). Errors: 400."""
-    questionnaire: Any = None
-    response: Any = body
-    if body.get("resourceType") == "Parameters":
-        parts = {each.get("name"): each.get("resource") for each in body.get("parameter") or () if isinstance(each, dict)}
-        response, questionnaire = parts.get("questionnaire-response", parts.get("resource")), parts.get("questionnaire")
-    if not isinstance(response, dict):
-        raise Refusal(Kind.INVALID, "A QuestionnaireResponse is needed", "Parameters.parameter", code="required")
-    check(house, KIND, response)
-    if questionnaire is not None and (not isinstance(questionnaire, dict) or questionnaire.get("resourceType") != "Questionnaire"):
+def _questionnaire(body: Json) -> Json | None:
+    """The Questionnaire sent with the response. Errors: 400."""
+    found = resources_in(body).get("questionnaire")
+    if found is not None and (not isinstance(found, dict) or found.get("resourceType") != "Questionnaire"):
         raise Refusal(Kind.INVALID, "The questionnaire must be a Questionnaire", "Parameters.parameter", code="value")
-    return response, questionnaire
+    return found
 
 
 async def _stands(house: House, id_: str) -> bool:
