@@ -141,7 +141,7 @@ class Prescribing:
             wanted[issue["id"]] = (issue, medicine)
         for id_, (issue, medicine) in wanted.items():
             self._stand(id_, issue, self._labels(medicine.ref))
-        for id_, row in list(self._story.all("issue")):
+        for id_, row in self._story.all("issue"):
             if id_ not in wanted and row["body"]["status"] == "preliminary":
                 self._fall(id_, row["body"])
 

@@ -111,7 +111,7 @@ class Suggesting:
 
     def _drop_flags(self, measure: str, gone: set[str], event: Event | None) -> None:
         """A Flag whose answer was withdrawn, or amended so that it no longer says so, was raised in error."""
-        for key, row in list(self._story.all("flag")):
+        for key, row in self._story.all("flag"):
             if not key.startswith(f"{measure}."):
                 continue
             amended = event is not None and row["source"] == event.source and event.scored is not None and key not in {hit.code for hit in event.scored.safety}
