@@ -44,7 +44,6 @@ class Telling:
         self._answered: dict[str, Json] = {}
         self.changes: list[Change] = []
         self.push_refs: dict[str, bool] = {}
-        self.notes: list[str] = []
 
     def note(self, changes: Iterable[Change]) -> None:
         """Take in what happened; values that cannot be placed in time yet are kept for their series."""
@@ -104,7 +103,6 @@ class Telling:
         """Work out everything that follows."""
         extracting = Extracting(self)
         extracting.settle()
-        self.notes += extracting.notes
         prescribing = Prescribing(self)
         prescribing.note([*self.changes, *extracting.changes])
         suggesting = Suggesting(self, prescribing)

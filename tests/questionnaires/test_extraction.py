@@ -130,6 +130,9 @@ async def test_storing_amending_and_deleting(client: httpx.AsyncClient) -> None:
     assert sorted(each["code"]["text"] for each in conditions) == ["Diabetes mellitus", "hay fever"]
     assert any(tag == {"system": OURS, "code": "derived"} for tag in conditions[0]["meta"]["tag"])
     assert (await client.delete(f"Condition/{conditions[0]['id']}")).status_code == 409, "it is changed by what it rests on"
+    assert (await client.put(f"QuestionnaireResponse/{made['id']}", content=json.dumps(made | {"language": "de"}))).status_code == 200
+    again = await found(client, f"Condition?patient={person}")
+    assert [each["meta"]["versionId"] for each in again] == ["1", "1"], "the answers are the same: what stands on them is left alone"
     amended = made | {"status": "amended", "item": [made["item"][0]]}
     assert (await client.put(f"QuestionnaireResponse/{made['id']}", content=json.dumps(amended))).status_code == 200
     left = await found(client, f"Condition?patient={person}")
