@@ -60,10 +60,7 @@ async def _week(call: Call, person: str) -> list[Json]:
         return []
     since = iso(now_us() - WEEK_US)
     query = house.searcher.understand(KIND, f"subject={person}&authored=ge{since}&_sort=-authored&_count={MOST}".encode())
-    statement = house.searcher.page(query, person, MOST, None)
-    rows = await house.store.fetch(statement.sql, statement.params) if statement is not None else []
-    found = [house.parse_stored(row[6]) for row in rows]
-    return [each for each in found if each.get("status") in SCORED]
+    return [each for each in await house.first(query, person, MOST) if each.get("status") in SCORED]
 
 
 async def _go_on(call: Call, response: Json, start: str, person: str | None, before: list[Json]) -> Json:

@@ -119,8 +119,6 @@ async def _newest(call: Call, questionnaire: Json, person: str) -> dict[str, Jso
         tokens = ",".join(f"{coding.get('system', '')}|{coding['code']}" for coding in codes if isinstance(coding.get("code"), str))
         since = iso(now_us() - int(days * 86_400_000_000))
         text = f"subject={person}&code={quote(tokens)}&date=ge{quote(since)}&status=final,amended,corrected&_sort=-date&_count=1"
-        statement = house.searcher.page(house.searcher.understand("Observation", text.encode()), person, 1, None)
-        rows = await house.store.fetch(statement.sql, statement.params) if statement is not None else []
-        if rows:
-            found[link] = house.parse_stored(rows[0][6])
+        for newest in await house.first(house.searcher.understand("Observation", text.encode()), person, 1):
+            found[link] = newest
     return found
