@@ -6,6 +6,7 @@ from mappings.genes.genotype import Genotype
 from mappings.medicines.dosage import daily_mg
 from mappings.medicines.prescription import medicine_of
 from mappings.outcome import Issue, operation_outcome
+from mappings.r4.references import led
 from mappings.vocabulary import Json
 from service.errors import Kind, Refusal
 from service.fhir.answer import FHIR_JSON, Answer
@@ -37,7 +38,7 @@ async def check(call: Call) -> Answer:
     issues = [body for ref, (body, _) in telling.derived.items() if ref.startswith("DetectedIssue/") and _about(body, change.ref)]
     await house.audit.seen(call, "operation", KIND, None, telling.story.person)
     entries = [{"fullUrl": f"urn:uuid:{change.id}", "resource": request}]
-    entries += [{"fullUrl": f"urn:uuid:{each['id']}", "resource": _led(each, change)} for each in sorted(issues, key=_rank)]
+    entries += [{"fullUrl": f"urn:uuid:{each['id']}", "resource": led(each, {change.ref: f"urn:uuid:{change.id}"})} for each in sorted(issues, key=_rank)]
     entries.append({"resource": operation_outcome(*_looked_at(house, telling.story, change, medication, len(issues)))})
     return Answer(200, orjson.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries}), [FHIR_JSON])
 
@@ -54,12 +55,6 @@ def _about(issue: Json, ref: str) -> bool:
 
 def _rank(issue: Json) -> tuple[int, str]:
     return {"high": 0, "moderate": 1, "low": 2}[issue["severity"]], issue["detail"]
-
-
-def _led(issue: Json, change: Change) -> Json:
-    text = orjson.dumps(issue).replace(change.ref.encode(), f"urn:uuid:{change.id}".encode())
-    found: Json = orjson.loads(text)
-    return found
 
 
 def _looked_at(house: House, story: Story, change: Change, medication: Json | None, found: int) -> list[Issue]:
