@@ -8,9 +8,9 @@ from mappings.baseline.grid import Grid, Theta, grid
 from mappings.baseline.levels import KEYS, Levels
 from mappings.baseline.transform import PATTERN, Transform, transform
 from mappings.knowledge import KnowledgeError
-from mappings.vocabulary import LOINC, OURS, SNOMED, Json
+from mappings.vocabulary import SYSTEMS, Json
 
-_SYSTEMS: Final = {"LOINC": LOINC, "SETPOINT": OURS, "SNOMED": SNOMED}
+_SYSTEMS: Final = SYSTEMS
 _TEXTS: Final[Json] = {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1}
 _NUMBER: Final[Json] = {"type": "number"}
 _POSITIVE: Final[Json] = {"type": "number", "exclusiveMinimum": 0}
