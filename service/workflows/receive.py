@@ -92,6 +92,15 @@ async def _agree(house: "House", changes: list[Change], who: Requester) -> None:
     for change in changes:
         await agree_one(house, change, who, new, standing)
         change.related = change.related or await related(house, change, medications, standing, changes)
+    _refuse_about_the_gone(changes)
+
+
+def _refuse_about_the_gone(changes: list[Change]) -> None:
+    """Refuse what is about a Patient that the same use case deletes. Errors: 422."""
+    gone = {change.ref for change in changes if change.kind == "Patient" and change.method == "delete"}
+    for change in changes if gone else ():
+        if change.method != "delete" and change.person in gone:
+            raise Refusal(Kind.UNPROCESSABLE, "The person that this is about is deleted together with it", people.subject_of(change.kind, {})[1] or change.kind)
 
 
 async def agree_one(house: "House", change: Change, who: Requester, new: frozenset[str], standing: Standing) -> None:

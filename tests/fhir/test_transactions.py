@@ -211,6 +211,18 @@ async def test_entries_that_would_be_one_resource_or_are_none(client: httpx.Asyn
     assert (await client.post("", content=broken)).status_code == 400
 
 
+@pytest.mark.parametrize("by_identifier", [False, True])
+async def test_nothing_is_stored_about_a_patient_who_is_deleted_with_it(client: httpx.AsyncClient, by_identifier: bool) -> None:
+    value = str(uuid4())
+    person = await new_person(client, identifier=[{"system": SYSTEM, "value": value}])
+    about = {"subject": {"identifier": {"system": SYSTEM, "value": value}}} if by_identifier else {}
+    answer = await client.post("", content=bundle(entry("DELETE", person), entry("POST", "Observation", observation(person, **about))))
+    assert (answer.status_code, issue(answer)["code"], issue(answer)["expression"]) == (422, "business-rule", ["Observation.subject"])
+    assert (await client.get(person)).status_code == 200
+    gone = await client.post("", content=bundle(entry("DELETE", person), entry("POST", "Patient", patient())))
+    assert gone.status_code == 200, "another's record may begin"
+
+
 async def accesses(client: httpx.AsyncClient, ref: str) -> list[str]:
     """The audited interactions with a resource, oldest first."""
     await asyncio.sleep(0.2)  # the trail is written in groups
