@@ -18,7 +18,7 @@ from service.fhir.patch import change_of as patched
 from service.fhir.single import alone
 from service.fhir.update import ID, expected
 from service.fhir.update import change_of as conditional_change
-from service.store.unit import ANY, Stored, instant
+from service.store.unit import Expected, Stored, instant, pinned
 from service.workflows.change import Change, Requester
 from service.workflows.conditions import Target, look_up, until_it_holds
 from service.workflows.receive import receive
@@ -108,7 +108,7 @@ async def _created(call: Call, entry: Entry, kind: str) -> Intent:
     return Intent(entry, [change])
 
 
-async def _conditional(call: Call, entry: Entry, kind: str, version: int) -> Intent:
+async def _conditional(call: Call, entry: Entry, kind: str, version: Expected) -> Intent:
     """PUT, PATCH and DELETE by criteria."""
     house, interaction = call.house, _INTERACTIONS[entry.method]
     multiple = entry.method == "DELETE" and house.settings.conditional_delete == "multiple"
@@ -170,7 +170,7 @@ async def _patch(call: Call, entry: Entry, change: Change) -> None:
     content_type, document = patch_of(entry)
     made = patched(house, current, document, content_type)
     change.method, change.resource, change.body = "update", made.resource, made.body
-    change.expected = current.version if change.expected == ANY else change.expected
+    change.expected = pinned(change.expected, current.version)
 
 
 def _inside(issue: Issue, entry: Entry) -> Issue:

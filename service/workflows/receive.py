@@ -14,7 +14,7 @@ from service.errors import Kind, Refusal
 from service.references import local
 from service.security.reach import Reach
 from service.store.clock import now_us
-from service.store.unit import ANY, Audit, GuardFailed, Reading, Stale, StaleStory, Stored, Unit
+from service.store.unit import Audit, GuardFailed, Reading, Stale, StaleStory, Stored, Unit, pinned
 from service.workflows import people, questionnaires
 from service.workflows.change import Change, Matched, Requester
 from service.workflows.standing import Standing
@@ -158,8 +158,8 @@ async def _previous(house: "House", change: Change, reach: Reach, standing: Stan
     if current is None or current.deleted:
         change.revives = change.method == "update"
         return
-    if reach.person is not None and change.expected == ANY:
-        change.expected = current.version  # nobody moves it to another person before the commit
+    if reach.person is not None:
+        change.expected = pinned(change.expected, current.version)  # nobody moves it to another person before the commit
     previous = house.parse_stored(current.body)
     change.previous, change.was_about = previous, current.person
     if change.method == "delete":

@@ -223,6 +223,14 @@ async def test_nothing_is_stored_about_a_patient_who_is_deleted_with_it(client: 
     assert gone.status_code == 200, "another's record may begin"
 
 
+@pytest.mark.parametrize(("tags", "status"), [("*", 200), ('W/"1", W/"4"', 200), ('W/"3", W/"4"', 412)])
+async def test_if_match_of_an_entry(client: httpx.AsyncClient, tags: str, status: int) -> None:
+    person = await new_person(client)
+    body = patient(id=person.split("/")[1])
+    answer = await client.post("", content=bundle(entry("PUT", person, body, ifMatch=tags)))
+    assert answer.status_code == status, answer.text
+
+
 async def accesses(client: httpx.AsyncClient, ref: str) -> list[str]:
     """The audited interactions with a resource, oldest first."""
     await asyncio.sleep(0.2)  # the trail is written in groups
