@@ -164,8 +164,13 @@ async def _previous(house: "House", change: Change, reach: Reach, standing: Stan
     change.previous, change.was_about = previous, current.person
     if change.method == "delete":
         change.person = current.person
-    if change.kind not in PERSONS_OWN and DERIVED_TAG in previous.get("meta", {}).get("tag", []):
+    if is_derived(change.kind, previous):
         raise Refusal(Kind.CONFLICT, "This resource is derived: change what it rests on, or use $review", change.kind, code="business-rule")
+
+
+def is_derived(kind: str, resource: Json) -> bool:
+    """Whether what stands is ours to make, and changes only with what it rests on."""
+    return kind not in PERSONS_OWN and DERIVED_TAG in resource.get("meta", {}).get("tag", [])
 
 
 async def _think(house: "House", work: Work) -> Unit:
