@@ -123,7 +123,7 @@ def _span(asked: Mapping[str, str]) -> list[str]:
 
 async def _results(call: Call, person: str, code: str, span: list[str], only: str | None) -> list[tuple[int, Json]]:
     """(microseconds, Observation) of the results of one code in the order of time. Errors: 413."""
-    stored = await every(call, "&".join([f"subject={quote(person)}", f"code={quote(code)}", *span, "_sort=date"]), only)
+    stored = await every(call, "&".join([f"subject={quote(person)}", f"code={quote(code)}", *span]), only)
     found = [(each.updated, call.house.parse_stored(each.body)) for each in stored]
     return sorted(((effective(each, at)[0], each) for at, each in found if each.get("status") in _RESULT), key=itemgetter(0))
 

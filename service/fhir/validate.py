@@ -9,6 +9,7 @@ from service.errors import Kind, Refusal
 from service.fhir.answer import FHIR_JSON, Answer, outcome_bytes
 from service.fhir.call import Call
 from service.fhir.intake import parsed, shown
+from service.fhir.parameters import parts_of
 from service.fhir.read import standing
 from service.house import House
 from service.search.query import pairs
@@ -50,8 +51,7 @@ async def _asked(call: Call, kind: str, id_: str | None) -> tuple[Json | None, s
     elif body:
         resource = parsed(body)
         if resource.get("resourceType") == "Parameters":
-            listed = [each for each in resource.get("parameter") or () if isinstance(each, dict)]
-            named = {str(each.get("name")): each for each in listed}
+            named = {each["name"]: each for each in parts_of(resource)}
             mode = named.get("mode", {}).get("valueCode", mode)
             profile = named.get("profile", {}).get("valueUri", named.get("profile", {}).get("valueCanonical", profile))
             found = named.get("resource", {}).get("resource")
