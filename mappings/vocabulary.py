@@ -20,6 +20,8 @@ RXNORM: Final = "http://www.nlm.nih.gov/research/umls/rxnorm"
 ATC: Final = "http://www.whocc.no/atc"
 HGNC: Final = "http://www.genenames.org"
 PHARMVAR: Final = "http://www.pharmvar.org"
+SYSTEMS: Final = {"LOINC": LOINC, "SETPOINT": OURS, "SNOMED": SNOMED}
+"""The names by which knowledge files say a code system."""
 INTERPRETATION: Final = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
 OBSERVATION_CATEGORY: Final = "http://terminology.hl7.org/CodeSystem/observation-category"
 REFERENCE_RANGE_MEANING: Final = "http://terminology.hl7.org/CodeSystem/referencerange-meaning"

@@ -41,7 +41,9 @@ class AuditTrail:
         return len(self._rows)
 
     async def seen(self, call: "Call", interaction: str, kind: str, ref: str | None, person: str | None, status: int = 200) -> None:
-        """Note an access."""
+        """Note an access; one whose answer nobody sees is none."""
+        if call.rehearses:
+            return
         principal = call.principal
         await self._add(Audit(self._store.mint(), now_us(), _ACTIONS.get(interaction, "E"), interaction, status, kind, ref, person, principal.client_id,
                               principal.fhir_user, call.request_id))  # fmt: skip

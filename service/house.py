@@ -23,12 +23,13 @@ from service.registry import Issuer, Registry
 from service.search.filling import Filling, site_parameters
 from service.search.indexing import Indexer
 from service.search.planning import Searcher
+from service.search.query import Query
 from service.search.totals import Totals
 from service.search.units import Units
 from service.settings import Settings
 from service.store.numbers import param_number, system_number
 from service.store.opening import Store
-from service.store.unit import Stored
+from service.store.unit import Stored, stored_row
 from service.store.versions import Versions
 from service.types import Types
 from service.workflows.change import Change
@@ -81,6 +82,12 @@ class House:
     def matters(self, change: Change) -> bool:
         """Whether a change is part of its person's story."""
         return matters(self.knowledge, change)
+
+    async def first(self, query: Query, person: str | None, limit: int) -> list[Json]:
+        """The resources of a query's first page, at most `limit`; `person` bounds it to one person's."""
+        statement = self.searcher.page(query, person, limit, None)
+        rows = await self.store.fetch(statement.sql, statement.params) if statement is not None else []
+        return [self.parse_stored(body) for body in {row[0]: stored_row(row).body for row in rows}.values()]
 
     async def person_stands(self, ref: str) -> bool:
         """Whether this Patient is known and not deleted."""

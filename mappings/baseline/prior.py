@@ -8,9 +8,8 @@ from mappings.baseline.grid import Grid, Theta, grid
 from mappings.baseline.levels import KEYS, Levels
 from mappings.baseline.transform import PATTERN, Transform, transform
 from mappings.knowledge import KnowledgeError
-from mappings.vocabulary import LOINC, OURS, SNOMED, Json
+from mappings.vocabulary import SYSTEMS, Json
 
-_SYSTEMS: Final = {"LOINC": LOINC, "SETPOINT": OURS, "SNOMED": SNOMED}
 _TEXT: Final[Json] = {"type": "string", "minLength": 1}
 _TEXTS: Final[Json] = {"type": "array", "items": _TEXT, "minItems": 1}
 _NUMBER: Final[Json] = {"type": "number"}
@@ -66,7 +65,7 @@ SCHEMA: Final[Json] = {
         measure={"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9.-]{0,63}$"},
         title=_TEXT,
         short=_TEXT,
-        codes={"type": "array", "items": _closed(["system", "code"], system={"enum": list(_SYSTEMS)}, code={"type": "string"}, source=_TEXTS)},
+        codes={"type": "array", "items": _closed(["system", "code"], system={"enum": list(SYSTEMS)}, code={"type": "string"}, source=_TEXTS)},
         unit=_TEXT,
         unit_text=_TEXT,
         units={"type": "object", "additionalProperties": _POSITIVE, "minProperties": 1},
@@ -222,7 +221,7 @@ def build(data: Json) -> Prior:
     title: str = data.get("title") or data["measure"]
     prior = Prior(
         measure=data["measure"], title=title, short=data.get("short") or title,
-        codes=tuple((_SYSTEMS[each["system"]], each["code"]) for each in data.get("codes", [])),
+        codes=tuple((SYSTEMS[each["system"]], each["code"]) for each in data.get("codes", [])),
         unit=unit, unit_text=data.get("unit_text") or unit, units=data.get("units", {unit: 1.0}),
         transform=shape, theta=theta, grid=grid(theta), resolution=float(data.get("resolution", 0.0)), levels=_levels(data),
         minimum=data.get("minimum", shape.low if shape.kind == "logit" else None),

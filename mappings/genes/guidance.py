@@ -176,6 +176,12 @@ def _row(data: Mapping[str, Any]) -> Row:
     return Row(data["population"], data["classification"], tuple(data["actions"]), data.get("dose", {}), data["text"], when)
 
 
+def drugs_of(guidances: Iterable[Guidance], interpreted: Iterable[Interpreted]) -> list[str]:
+    """Every drug that a gene with a result speaks about, each once."""
+    genes = {one.gene for one in interpreted if one.keys}
+    return list(dict.fromkeys(guidance.drug for guidance in guidances if genes.intersection(guidance.genes)))
+
+
 def find(guidances: Iterable[Guidance], interpreted: Sequence[Interpreted], drug: str) -> list[Finding]:
     """Every row of every source that applies, for all populations. A gene not given is `No Result`; one given twice counts twice."""
     return [

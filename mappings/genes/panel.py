@@ -6,7 +6,7 @@ from typing import Any
 
 from mappings.genes.gene import Gene
 from mappings.genes.genotype import Genotype, genotype
-from mappings.genes.guidance import Finding, Guidance, find
+from mappings.genes.guidance import Finding, Guidance, drugs_of, find
 from mappings.genes.inhibitors import Inhibitors
 from mappings.genes.phenoconversion import Adjusted, adjust, notes
 from mappings.genes.phenotype import Interpreted, interpret
@@ -59,8 +59,7 @@ def panel(
 
 def _asked(known: Knowledge, drugs: Sequence[str], interpreted: Sequence[Interpreted]) -> tuple[list[str], list[str]]:
     if not drugs:
-        genes = {one.gene for one in interpreted if one.keys}
-        return [guidance.drug for guidance in known.guidances if genes.intersection(guidance.genes)], []
+        return drugs_of(known.guidances, interpreted), []
     asked: list[str] = []
     said: list[str] = []
     for name in drugs:

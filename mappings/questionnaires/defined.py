@@ -5,7 +5,7 @@ places answers (`...#Condition.code`), definitionExtractValue places fixed value
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from mappings.questionnaires.observed import Source
@@ -21,27 +21,19 @@ PERSON_AT: Final[Mapping[str, str]] = {
 _LITERAL: Final = frozenset(("boolean", "integer", "decimal", "string", "uri", "date", "dateTime", "time"))
 
 
-@dataclass(slots=True)
-class Found:
-    """Resources that the answers make, and in words what could not be done."""
-
-    resources: list[Json] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-
 def marked(questionnaire: Json) -> bool:
     """Whether the Questionnaire or one of its items has a context."""
     return bool(_contexts(questionnaire)) or any(marked(item) for item in listed(questionnaire.get("item")))
 
 
-def resources(source: Source, questionnaire: Json, items: Sequence[Answered], structures: Structures) -> Found:
-    """What the answers make. A context without a single answer below it makes nothing."""
-    found = Found()
+def resources(source: Source, questionnaire: Json, items: Sequence[Answered], structures: Structures) -> list[Json]:
+    """What the answers make. A context without a single answer below it makes nothing; what does not fit is passed over (docs/scales.md says what)."""
+    found: list[Json] = []
     for number, kind in enumerate(_contexts(questionnaire), 1):
-        _one(found, source, structures, kind, questionnaire, items, f"#{number}")
+        found += _made(source, structures, kind, questionnaire, items, f"#{number}")
     for each in _everywhere(items):
         for number, kind in enumerate(_contexts(each.item), 1):
-            _one(found, source, structures, kind, each.item, [each], f"{each.place}#{number}")
+            found += _made(source, structures, kind, each.item, [each], f"{each.place}#{number}")
     return found
 
 
@@ -61,18 +53,18 @@ def _contexts(element: Json) -> list[str]:
     return kinds
 
 
-def _one(found: Found, source: Source, structures: Structures, kind: str, context: Json, items: Sequence[Answered], place: str) -> None:
+def _made(source: Source, structures: Structures, kind: str, context: Json, items: Sequence[Answered], place: str) -> list[Json]:
+    """The resource of one context; none of a type that answers do not become, and none without an answer."""
     if kind not in PERSON_AT:
-        found.notes.append("An extraction context of a type that answers do not become here was passed over.")
-        return
+        return []
     made: Json = {"resourceType": kind, "id": source.id_of(f"{kind}{place}")}
-    builder = _Builder(structures, kind, made, found.notes)
+    builder = _Builder(structures, kind, made)
     builder.level(items, place)
     if not builder.placed:
-        return
+        return []
     builder.fixed(context)
     made[PERSON_AT[kind]] = {"reference": source.person}
-    found.resources.append(made)
+    return [made]
 
 
 @dataclass(slots=True)
@@ -82,18 +74,16 @@ class _Builder:
     structures: Structures
     kind: str
     made: Json
-    notes: list[str]
     placed: int = 0
 
     def fixed(self, element: Json) -> None:
-        """The values that the Questionnaire itself states. They alone make no resource, and an answer goes before them."""
+        """The values that the Questionnaire itself states. They alone make no resource, and an answer goes before them; one by expression
+        is not worked out."""
         for each in extensions(element, "definitionExtractValue"):
             stated = parts(each)
             path = self._path(stated.get("definition", ("", None))[1])
             if path and "fixed-value" in stated:
                 self._put(path, *stated["fixed-value"], {}, fixed=True)
-            elif path:
-                self.notes.append("A value by expression is not worked out in extraction; it was passed over.")
 
     def level(self, items: Sequence[Answered], place: str, within: Mapping[tuple[str, ...], Json] | None = None) -> None:
         """Answers of one level; `within`: elements that a group around them has begun, by path."""
@@ -126,14 +116,12 @@ class _Builder:
         return tuple(name.partition(":")[0].removesuffix("[x]") for name in names)
 
     def _begin(self, path: tuple[str, ...], element: Json, within: Mapping[tuple[str, ...], Json]) -> None:
-        """Add the element that a group has filled."""
+        """Add the element that a group has filled, where the resource has such a one."""
         holder, kind, rest = self._holder(path[:-1], within, path[-1])
         known = self.structures.types[kind].elements.get(path[-1]) if not rest else None
-        if known is None:
-            self.notes.append("An item's definition names an element that the resource does not have; it was passed over.")
-        elif known.many:
+        if known is not None and known.many:
             holder.setdefault(known.name, []).append(element)
-        else:
+        elif known is not None:
             holder[known.name] = element
 
     def _holder(self, path: tuple[str, ...], within: Mapping[tuple[str, ...], Json], child: str) -> tuple[Json, str, tuple[str, ...]]:
@@ -166,22 +154,19 @@ class _Builder:
         return kind
 
     def _put(self, path: tuple[str, ...], key: str, value: Any, within: Mapping[tuple[str, ...], Json], fixed: bool = False) -> None:
+        """Place a value that fits its element. Of several for an element that is there once the first stands."""
         holder, kind, rest = self._holder(path[:-1], within, path[-1])
         element = self.structures.types[kind].elements.get(path[-1]) if not rest and kind in self.structures.types else None
         fitted = None if element is None else _fitted(element, key, value)
         if element is None or fitted is None:
-            self.notes.append("An answer does not fit the element that its item's definition names; it was passed over.")
             return
         name, converted = fitted
         if fixed and any(each in holder for each, _ in element.keys):
             return
         if element.many:
             holder.setdefault(name, []).append(converted)
-        elif name in holder and holder[name] != converted:
-            self.notes.append("Several answers were given for an element that is there once; the first one stands.")
+        elif holder.setdefault(name, converted) != converted:
             return
-        else:
-            holder[name] = converted
         self.placed += not fixed
 
 

@@ -1,7 +1,6 @@
 """All that a response becomes by its Questionnaire's own marks: definition-based resources, then observation-based Observations."""
 
 from collections.abc import Container
-from dataclasses import dataclass
 
 from mappings.questionnaires import defined, observed
 from mappings.questionnaires.observed import Source
@@ -9,15 +8,7 @@ from mappings.questionnaires.pairing import answered
 from mappings.r4.structures import Structures
 from mappings.vocabulary import Json
 
-__all__ = ["Extracted", "Source", "extract", "extracts"]
-
-
-@dataclass(frozen=True, slots=True)
-class Extracted:
-    """What came out, and in words what could not be done."""
-
-    resources: tuple[Json, ...]
-    notes: tuple[str, ...]
+__all__ = ["Source", "extract", "extracts"]
 
 
 def extracts(questionnaire: Json) -> bool:
@@ -25,10 +16,9 @@ def extracts(questionnaire: Json) -> bool:
     return defined.marked(questionnaire) or observed.marked(questionnaire)
 
 
-def extract(source: Source, questionnaire: Json, structures: Structures, scored: Container[str] = ()) -> Extracted:
+def extract(source: Source, questionnaire: Json, structures: Structures, scored: Container[str] = ()) -> list[Json]:
     """The resources that stand on this response. Pure: the same response and Questionnaire always give the same.
     `scored`: item codes of the rating scales in it, whose Observations are made by the scale."""
     items = answered(questionnaire, source.response)
-    found = defined.resources(source, questionnaire, items, structures)
-    made = [*found.resources, *(observed.observations(source, questionnaire, items, scored) if observed.marked(questionnaire) else [])]
-    return Extracted(tuple(made), tuple(dict.fromkeys(found.notes)))
+    made = defined.resources(source, questionnaire, items, structures)
+    return made + (observed.observations(source, questionnaire, items, scored) if observed.marked(questionnaire) else [])

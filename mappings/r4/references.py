@@ -1,7 +1,10 @@
-"""The forms that Reference.reference takes (R4 references.html#literal)."""
+"""The forms that Reference.reference takes (R4 references.html#literal), and references led elsewhere."""
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
+
+import orjson
 
 from mappings.vocabulary import Json
 
@@ -52,3 +55,12 @@ def _absolute(text: str) -> Form:
     tail = "/".join(parts[1:]) if history else "/".join(text.rsplit("/", 2)[1:])
     found = _RELATIVE.fullmatch(tail)
     return Form(found[1], found[2], found[3], text[: -len(tail) - 1]) if found else Form()
+
+
+_OF_OURS = re.compile(r"[A-Z][A-Za-z]{1,63}/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def led(resource: Json, to: Mapping[str, str]) -> Json:
+    """The same with each Type/[uuid] that `to` knows led to what stands there, in references and wherever else it is named (a narrative)."""
+    found: Json = orjson.loads(_OF_OURS.sub(lambda match: to.get(match[0], match[0]), orjson.dumps(resource).decode()))
+    return found

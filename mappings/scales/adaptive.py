@@ -4,12 +4,12 @@ What leads on stands in follow-up.json. A question that was refused (an item wit
 open leads on, for a missing answer must never spare a question.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
 from mappings.knowledge import KnowledgeError
-from mappings.scales.answers import read
+from mappings.scales.answers import read, walk
 from mappings.scales.arithmetic import Sheet
 from mappings.scales.condition import Number
 from mappings.scales.parts import Item
@@ -99,7 +99,8 @@ def ask(scales: Mapping[str, Scale], links: Iterable[Link], start: str, response
 
     `response` holds what was answered, here or earlier this week; an item in it without an answer was refused.
     """
-    listed, refused = tuple(links), frozenset(_refused(response))
+    listed = tuple(links)
+    refused = {str(node.get("linkId")) for node in walk(response) if not node.get("answer") and not node.get("item")}
     order, questions, next_ = [start], dict[str, Item](), None
     for name in order:
         scale = scales[name]
@@ -119,17 +120,6 @@ def ask(scales: Mapping[str, Scale], links: Iterable[Link], start: str, response
 def _leads_on(link: Link, sheet: Sheet, given: Mapping[str, Any], man: bool) -> bool:
     value = (given[link.item].score if link.item in given else None) if link.item is not None else sheet.number(link.score or link.after)
     return value is None or value >= (link.men_low if man else link.low)
-
-
-def _refused(response: Json) -> Iterator[str]:
-    stack = [response.get("item")]
-    while stack:
-        level = stack.pop()
-        for node in level if isinstance(level, list) else ():
-            if isinstance(node, dict):
-                if not node.get("answer") and not node.get("item"):
-                    yield str(node.get("linkId"))
-                stack.append(node.get("item"))
 
 
 def link_of(scale: Scale, item: Item) -> str:

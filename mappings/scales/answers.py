@@ -49,9 +49,8 @@ class Answers:
 
 def read(scale: Scale, response: Json, questionnaire: Json | None = None) -> Answers:
     """The answers to this scale. `questionnaire`: the one that was answered, if known, for the codes of its items."""
-    nodes = [node for node in _walk(response) if node.get("answer")]
-    contained = [each for each in response.get("contained", ()) if isinstance(each, dict) and each.get("resourceType") == "Questionnaire"]
-    codes = item_codes([*contained, *([questionnaire] if questionnaire else [])])
+    nodes = [node for node in walk(response) if node.get("answer")]
+    codes = item_codes(response, questionnaire)
     found, answers = dict[str, list[Json]](), Answers()
     numbered: list[tuple[Item, Json]] = []
     for node in nodes:
@@ -76,8 +75,8 @@ def read(scale: Scale, response: Json, questionnaire: Json | None = None) -> Ans
     return answers
 
 
-def _walk(response: Json) -> Iterator[Json]:
-    """Every item of the response, also those nested under groups and under answers."""
+def walk(response: Json) -> Iterator[Json]:
+    """Every item of a response or Questionnaire, also those nested under groups and under answers."""
     stack: list[Any] = [response.get("item")]
     while stack:
         level = stack.pop()
@@ -108,11 +107,12 @@ def _otherwise(scale: Scale, node: Json, link: str, codes: dict[str, list[str]])
     return None, None
 
 
-def item_codes(questionnaires: list[Json]) -> dict[str, list[str]]:
-    """linkId -> the codes and the end of the definition of its item, in the Questionnaires that were answered."""
+def item_codes(response: Json, questionnaire: Json | None) -> dict[str, list[str]]:
+    """linkId -> the codes and the end of the definition of its item, in the Questionnaires contained in the response and the one that was answered."""
+    contained = [each for each in response.get("contained", ()) if isinstance(each, dict) and each.get("resourceType") == "Questionnaire"]
     codes: dict[str, list[str]] = {}
-    for source in questionnaires:
-        for node in _walk(source):
+    for source in [*contained, *([questionnaire] if questionnaire else [])]:
+        for node in walk(source):
             named = [coding["code"] for coding in node.get("code", ()) if "code" in coding]
             definition = node.get("definition")
             tail = [re.split(r"[/#]", definition)[-1]] if isinstance(definition, str) else []

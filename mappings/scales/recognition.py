@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from mappings.scales.answers import item_codes
+from mappings.scales.answers import item_codes, walk
 from mappings.scales.scale import Scale
 from mappings.vocabulary import CANONICAL, Json
 
@@ -55,7 +55,7 @@ def answered(response: Json, scales: Mapping[str, Scale], questionnaire: Json | 
         keys -= more.names
     if len(found) == 1:
         return [(first, response)]
-    codes = _codes_of(response, questionnaire)
+    codes = item_codes(response, questionnaire)
     return [(scale, _without(response, _names_of([other for other in found if other is not scale]), codes)) for scale in found]
 
 
@@ -91,24 +91,9 @@ def names_ours(response: Json) -> bool:
     return isinstance(canonical, str) and canonical.startswith(f"{CANONICAL}/Questionnaire/")
 
 
-def _codes_of(response: Json, questionnaire: Json | None) -> dict[str, list[str]]:
-    """linkId -> codes of its item, in the Questionnaires contained in the response and the one that was answered."""
-    contained = [each for each in response.get("contained", ()) if isinstance(each, dict) and each.get("resourceType") == "Questionnaire"]
-    return item_codes([*contained, *([questionnaire] if questionnaire else [])])
-
-
 def _keys(response: Json, questionnaire: Json | None) -> frozenset[str]:
-    found: set[str] = set()
-    codes = _codes_of(response, questionnaire)
-    stack = [response.get("item")]
-    while stack:
-        level = stack.pop()
-        for node in level if isinstance(level, list) else ():
-            if isinstance(node, dict):
-                found |= _node_names(node, codes)
-                stack.append(node.get("item"))
-                stack += [answer.get("item") for answer in node.get("answer", ()) if isinstance(answer, dict)]
-    return frozenset(found)
+    codes = item_codes(response, questionnaire)
+    return frozenset().union(*(_node_names(node, codes) for node in walk(response)))
 
 
 def _node_names(node: Json, codes: Mapping[str, list[str]]) -> set[str]:

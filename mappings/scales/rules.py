@@ -7,15 +7,14 @@ from mappings.knowledge import KnowledgeError, Path
 from mappings.scales.assembly import sources, whole
 from mappings.scales.condition import Condition, Number, condition
 from mappings.scales.parts import Band, Code, Cutoff, Item, Level, Missing, Part, Rule, Screen
-from mappings.vocabulary import LOINC, OURS, SNOMED, Json
+from mappings.vocabulary import LOINC, OURS, SYSTEMS, Json
 
-_SYSTEMS = {"LOINC": LOINC, "SNOMED": SNOMED}
 _COMPLETE = Missing(0, "none", "none", "", ())
 
 
 def codes(data: list[Json]) -> tuple[Code, ...]:
     """The standard codes of an element that were seen in a source; an unverified one stays in the file."""
-    return tuple(Code(_SYSTEMS[each["system"]], each["code"], each["status"], sources(each)) for each in data if each["status"] == "verified")
+    return tuple(Code(SYSTEMS[each["system"]], each["code"], each["status"], sources(each)) for each in data if each["status"] == "verified")
 
 
 def rules(data: Json, items: Mapping[str, Item]) -> tuple[Rule, ...]:

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from mappings.suggestions.collect import instant
 from mappings.suggestions.facts import FactValue
-from mappings.vocabulary import LOINC, OURS, SNOMED, Json
+from mappings.vocabulary import OURS, SYSTEMS, Json
 
 _NAMES: Final[Json] = {"type": "object", "additionalProperties": {"type": "string", "minLength": 1}}
-_CODES: Final[Json] = {"type": "array", "items": {"type": "string", "pattern": "^(LOINC|SNOMED|SETPOINT)[|]"}}
+_CODES: Final[Json] = {"type": "array", "items": {"type": "string", "pattern": f"^({'|'.join(SYSTEMS)})[|]"}}
 _STATE: Final[Json] = {
     "type": "object",
     "additionalProperties": False,
@@ -27,8 +27,6 @@ SCHEMA: Final[Json] = {
 }  # fmt: skip
 _OVER: Final = frozenset(("entered-in-error", "refuted", "cancelled"))
 
-
-_SYSTEMS: Final = {"LOINC": LOINC, "SNOMED": SNOMED, "SETPOINT": OURS}
 Code = tuple[str, str]
 
 
@@ -68,7 +66,7 @@ def _state(data: Json) -> State:
 
 def _code(text: str) -> Code:
     system, _, code = text.partition("|")
-    return _SYSTEMS[system], code
+    return SYSTEMS[system], code
 
 
 def said(history: History, resource: Json) -> dict[str, Any]:

@@ -18,9 +18,9 @@ _JSON_NAMES = ("json", "application/json", "application/fhir+json", "text/json")
 
 
 class Call:
-    """One request. Headers are lower-case bytes; `parts` are the path segments after /fhir."""
+    """One request. Headers are lower-case bytes; `parts` are the path segments after /fhir. `rehearses`: its answer is for nobody to see."""
 
-    __slots__ = ("_body", "_receive", "headers", "house", "method", "parts", "principal", "query", "request_id", "shape")
+    __slots__ = ("_body", "_receive", "headers", "house", "method", "parts", "principal", "query", "rehearses", "request_id", "shape")
 
     def __init__(self, house: "House", scope: Any, receive: Receive, parts: list[str], request_id: str) -> None:
         self.house, self._receive, self.parts, self.request_id = house, receive, parts, request_id
@@ -30,6 +30,7 @@ class Call:
         self.principal: Principal = None  # type: ignore[assignment]  # set by the application before any interaction runs
         self._body: bytes | None = None
         self.shape: Shape | None = None
+        self.rehearses = False
 
     async def body(self) -> bytes:
         """The whole body. Errors: 413 past the limit, 415 for compressed ones."""

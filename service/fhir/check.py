@@ -1,20 +1,18 @@
 """MedicationRequest/$check: what stands against a prescription before it is stored; nothing is stored."""
 
-from typing import Any
-
 import orjson
 
 from mappings.genes.genotype import Genotype
 from mappings.medicines.dosage import daily_mg
 from mappings.medicines.prescription import medicine_of
 from mappings.outcome import Issue, operation_outcome
-from mappings.questionnaires.pairing import listed
+from mappings.r4.references import led
 from mappings.vocabulary import Json
 from service.errors import Kind, Refusal
 from service.fhir.answer import FHIR_JSON, Answer
 from service.fhir.call import Call
-from service.fhir.intake import check as valid
 from service.fhir.intake import parsed
+from service.fhir.parameters import resource_of, resources_in
 from service.house import House
 from service.workflows.change import Change, Requester
 from service.workflows.receive import foresee
@@ -29,8 +27,9 @@ async def check(call: Call) -> Answer:
     house = call.house
     reach = house.gate.authorise(call.principal, "create", KIND)
     house.gate.authorise(call.principal, "read", "DetectedIssue")
-    request, medication = _asked(house, parsed(await call.fhir_body()))
-    request = {key: value for key, value in request.items() if key != "id"}
+    body = parsed(await call.fhir_body())
+    request = {key: value for key, value in resource_of(house, body, KIND, "resource").items() if key != "id"}
+    medication = _medication(body)
     change = Change("create", KIND, resource=request, related=medication)
     tellings = await foresee(house, [change], Requester.of(call, reach, "operation"))
     if not tellings:
@@ -39,22 +38,15 @@ async def check(call: Call) -> Answer:
     issues = [body for ref, (body, _) in telling.derived.items() if ref.startswith("DetectedIssue/") and _about(body, change.ref)]
     await house.audit.seen(call, "operation", KIND, None, telling.story.person)
     entries = [{"fullUrl": f"urn:uuid:{change.id}", "resource": request}]
-    entries += [{"fullUrl": f"urn:uuid:{each['id']}", "resource": _led(each, change)} for each in sorted(issues, key=_rank)]
+    entries += [{"fullUrl": f"urn:uuid:{each['id']}", "resource": led(each, {change.ref: f"urn:uuid:{change.id}"})} for each in sorted(issues, key=_rank)]
     entries.append({"resource": operation_outcome(*_looked_at(house, telling.story, change, medication, len(issues)))})
     return Answer(200, orjson.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries}), [FHIR_JSON])
 
 
-def _asked(house: House, body: Json) -> tuple[Json, Json | None]:
-    """(prescription, its Medication). Errors: 400."""
-    request: Any = body
-    medication: Any = None
-    if body.get("resourceType") == "Parameters":
-        named = {each.get("name"): each.get("resource") for each in listed(body.get("parameter"))}
-        request, medication = named.get("resource"), named.get("medication")
-    if not isinstance(request, dict):
-        raise Refusal(Kind.INVALID, "A MedicationRequest is needed", "Parameters.parameter", code="required")
-    valid(house, KIND, request)
-    return request, medication if isinstance(medication, dict) and medication.get("resourceType") == "Medication" else None
+def _medication(body: Json) -> Json | None:
+    """The Medication sent with the prescription."""
+    found = resources_in(body).get("medication")
+    return found if isinstance(found, dict) and found.get("resourceType") == "Medication" else None
 
 
 def _about(issue: Json, ref: str) -> bool:
@@ -63,12 +55,6 @@ def _about(issue: Json, ref: str) -> bool:
 
 def _rank(issue: Json) -> tuple[int, str]:
     return {"high": 0, "moderate": 1, "low": 2}[issue["severity"]], issue["detail"]
-
-
-def _led(issue: Json, change: Change) -> Json:
-    text = orjson.dumps(issue).replace(change.ref.encode(), f"urn:uuid:{change.id}".encode())
-    found: Json = orjson.loads(text)
-    return found
 
 
 def _looked_at(house: House, story: Story, change: Change, medication: Json | None, found: int) -> list[Issue]:

@@ -5,6 +5,7 @@ from service.fhir import answer
 from service.fhir.answer import Answer
 from service.fhir.call import Call
 from service.fhir.intake import intake
+from service.house import House
 from service.store.unit import Stored
 from service.workflows.change import Change, Requester
 from service.workflows.conditions import look_up, until_it_holds
@@ -33,7 +34,9 @@ async def create(call: Call) -> Answer:
         if criteria is not None:
             target = await look_up(house, kind, criteria, reach.person)
             if target.one is not None:
-                return await _there(call, target.one)
+                there = await matching(house, target.one)
+                await house.audit.seen(call, "read", kind, there.ref, there.person)  # it is answered, and so it was read
+                return answer.written(there, 200, house.base, call.prefer("return"))
             change.guard = target.guard
         (stored,) = await receive(house, [change], Requester.of(call, reach))
         return answer.written(stored, 201, house.base, call.prefer("return"))
@@ -46,9 +49,9 @@ def _criteria(call: Call) -> str | None:
     return None if header is None else header.decode("latin-1").lstrip("?")
 
 
-async def _there(call: Call, ref: str) -> Answer:
-    """The resource that is already there."""
-    stored: Stored | None = await call.house.store.read(ref)
+async def matching(house: House, ref: str) -> Stored:
+    """What If-None-Exist found. Errors: 409 where it has just gone."""
+    stored = await house.store.read(ref)
     if stored is None or stored.deleted:
         raise Refusal(Kind.CONFLICT, "The matching resource has just gone; try again")
-    return answer.written(stored, 200, call.house.base, call.prefer("return"))
+    return stored

@@ -1,16 +1,13 @@
 """Observation/$deviation: a value against the person's own baseline, judged by the earlier values alone; nothing is stored."""
 
-from typing import Any
-
 import orjson
 
 from mappings.baseline.fhir import Measured, Refused, deviation, measure_value
-from mappings.questionnaires.pairing import listed
-from mappings.vocabulary import Json
 from service.errors import Kind, Refusal
 from service.fhir.answer import FHIR_JSON, Answer
 from service.fhir.call import Call
-from service.fhir.intake import check, parsed
+from service.fhir.intake import parsed
+from service.fhir.parameters import resource_of
 from service.store.clock import now_us
 from service.workflows import people
 from service.workflows.clinical_time import effective, iso
@@ -25,7 +22,7 @@ async def deviate(call: Call) -> Answer:
     contained in it. Errors: 400, 422 for one that has no baseline (no known measure, unit or value, no person)."""
     house = call.house
     reach = house.gate.authorise(call.principal, "read", KIND)
-    observation = _asked(call, parsed(await call.fhir_body()))
+    observation = resource_of(house, parsed(await call.fhir_body()), KIND, "resource")
     found = measure_value(house.knowledge.priors_by_code, observation)
     if isinstance(found, Refused):
         raise Refusal(Kind.UNPROCESSABLE, issues=(found.issue,))
@@ -45,13 +42,3 @@ async def deviate(call: Call) -> Answer:
     del made["id"]
     await house.audit.seen(call, "operation", KIND, None, person)
     return Answer(200, orjson.dumps(made), [FHIR_JSON])
-
-
-def _asked(call: Call, body: Json) -> Json:
-    observation: Any = body
-    if body.get("resourceType") == "Parameters":
-        observation = {each.get("name"): each.get("resource") for each in listed(body.get("parameter"))}.get("resource")
-    if not isinstance(observation, dict):
-        raise Refusal(Kind.INVALID, "An Observation is needed", "Parameters.parameter", code="required")
-    check(call.house, KIND, observation)
-    return observation

@@ -1,15 +1,16 @@
 """QuestionnaireResponse/$extract (SDC: OperationDefinition/QuestionnaireResponse-extract): what storing the response would create; nothing is stored."""
 
-from typing import Any
 from uuid import uuid4
 
 import orjson
 
+from mappings.r4.references import led
 from mappings.vocabulary import Json
 from service.errors import Kind, Refusal
 from service.fhir.answer import FHIR_JSON, Answer
 from service.fhir.call import Call
-from service.fhir.intake import check, parsed
+from service.fhir.intake import parsed
+from service.fhir.parameters import resource_of, resources_in
 from service.fhir.read import standing
 from service.house import House
 from service.workflows.change import Change, Requester
@@ -27,7 +28,8 @@ async def extract(call: Call) -> Answer:
     if stored_ref is not None:
         response, questionnaire = house.parse_stored((await standing(call, stored_ref, reach)).body), None
     else:
-        response, questionnaire = _asked(house, parsed(await call.fhir_body()))
+        body = parsed(await call.fhir_body())
+        response, questionnaire = resource_of(house, body, KIND, "questionnaire-response", "resource"), _questionnaire(body)
     told = response["id"] if isinstance(response.get("id"), str) and await _stands(house, response["id"]) else None
     change = Change("create", KIND, resource={key: value for key, value in response.items() if key != "id"}, related=questionnaire)
     person, made = None, list[Json]()
@@ -39,24 +41,16 @@ async def extract(call: Call) -> Answer:
     if told is None and made:
         made.insert(0, {**response, "id": change.id})
     await house.audit.seen(call, "operation", KIND, stored_ref, person)
-    bundle = await _bundle(house, made)
-    text = orjson.dumps(bundle).replace(change.ref.encode(), f"{KIND}/{told}".encode()) if told else orjson.dumps(bundle)
-    return Answer(200, text, [FHIR_JSON])
+    bundle = await _bundle(house, made, {change.ref: f"{KIND}/{told}"} if told else {})
+    return Answer(200, orjson.dumps(bundle), [FHIR_JSON])
 
 
-def _asked(house: House, body: Json) -> tuple[Json, Json | None]:
-    """(response, the Questionnaire sent with it). Errors: 400."""
-    questionnaire: Any = None
-    response: Any = body
-    if body.get("resourceType") == "Parameters":
-        parts = {each.get("name"): each.get("resource") for each in body.get("parameter") or () if isinstance(each, dict)}
-        response, questionnaire = parts.get("questionnaire-response", parts.get("resource")), parts.get("questionnaire")
-    if not isinstance(response, dict):
-        raise Refusal(Kind.INVALID, "A QuestionnaireResponse is needed", "Parameters.parameter", code="required")
-    check(house, KIND, response)
-    if questionnaire is not None and (not isinstance(questionnaire, dict) or questionnaire.get("resourceType") != "Questionnaire"):
+def _questionnaire(body: Json) -> Json | None:
+    """The Questionnaire sent with the response. Errors: 400."""
+    found = resources_in(body).get("questionnaire")
+    if found is not None and (not isinstance(found, dict) or found.get("resourceType") != "Questionnaire"):
         raise Refusal(Kind.INVALID, "The questionnaire must be a Questionnaire", "Parameters.parameter", code="value")
-    return response, questionnaire
+    return found
 
 
 async def _stands(house: House, id_: str) -> bool:
@@ -68,14 +62,15 @@ def _labelled(resource: Json, security: list[Json]) -> Json:
     return resource | {"meta": {**resource.get("meta", {}), "security": security}} if security else resource
 
 
-async def _bundle(house: House, resources: list[Json]) -> Json:
-    """New ones are POSTed under urns that the others refer to; what stands already (an open Flag, a draft that is revised) is PUT."""
+async def _bundle(house: House, resources: list[Json], told: dict[str, str]) -> Json:
+    """New ones are POSTed under urns that the others refer to; what stands already (an open Flag, a draft that is revised) is PUT.
+    `told`: where references to the response lead, where it stands already."""
     refs = [f"{each['resourceType']}/{each['id']}" for each in resources]
     there = {ref for ref, stored in (await house.store.read_many(refs)).items() if not stored.deleted} if refs else set[str]()
     urns = {ref: f"urn:uuid:{_uuid(ref.split('/')[1])}" for ref in refs if ref not in there}
     bundle: Json = {"resourceType": "Bundle", "type": "transaction"}
     if resources:
-        bundle["entry"] = [_entry(house, resource, urns) for resource in resources]
+        bundle["entry"] = [_entry(house, led(resource, urns | told), urns.get(ref)) for ref, resource in zip(refs, resources, strict=True)]
     return bundle
 
 
@@ -84,16 +79,9 @@ def _uuid(id_: str) -> str:
     return id_ if len(id_) == 36 and id_.count("-") == 4 else str(uuid4())
 
 
-def _entry(house: House, resource: Json, urns: dict[str, str]) -> Json:
+def _entry(house: House, resource: Json, urn: str | None) -> Json:
     kind, ref = resource["resourceType"], f"{resource['resourceType']}/{resource['id']}"
-    if ref in urns:
+    if urn is not None:
         bare = {key: value for key, value in resource.items() if key != "id"}
-        return {"fullUrl": urns[ref], "resource": _led(bare, urns), "request": {"method": "POST", "url": kind}}
-    return {"fullUrl": f"{house.base}/{ref}", "resource": _led(resource, urns), "request": {"method": "PUT", "url": ref}}
-
-
-def _led(value: Any, urns: dict[str, str]) -> Any:
-    """The same with its references led to the urns."""
-    if isinstance(value, dict):
-        return {key: urns.get(inner, inner) if key == "reference" and isinstance(inner, str) else _led(inner, urns) for key, inner in value.items()}
-    return [_led(each, urns) for each in value] if isinstance(value, list) else value
+        return {"fullUrl": urn, "resource": bare, "request": {"method": "POST", "url": kind}}
+    return {"fullUrl": f"{house.base}/{ref}", "resource": resource, "request": {"method": "PUT", "url": ref}}

@@ -1,10 +1,16 @@
 """From received bytes to a resource that may be stored: parsed once, validated, its id agreed. Step 1 of the way one answer travels."""
 
+from collections.abc import Sequence
+from typing import Final
+
 from mappings.outcome import Issue
 from mappings.r4.parse import Malformed, parse
 from mappings.vocabulary import Json
 from service.errors import Kind, Refusal
 from service.house import House
+
+MOST: Final = 50
+"""How many findings about one resource are told."""
 
 
 def parsed(body: bytes) -> Json:
@@ -29,9 +35,15 @@ def check(house: House, kind: str, resource: Json, id_: str | None = None) -> No
     if id_ is not None and resource.get("id") != id_:
         raise Refusal(Kind.INVALID, "The id of the resource must be there and equal the id of the address", f"{kind}.id", code="value")
     issues = house.validator.validate(resource)
-    errors = tuple(issue for issue in issues if issue.severity in ("error", "fatal"))
+    errors = [issue for issue in issues if issue.severity in ("error", "fatal")]
     if errors:
-        raise Refusal(Kind.INVALID, issues=errors[:50] + _rest(len(errors) - 50))
+        raise Refusal(Kind.INVALID, issues=shown(errors))
+
+
+def shown(issues: Sequence[Issue]) -> tuple[Issue, ...]:
+    """At most MOST findings, the errors before all else, and how many more there are."""
+    ordered = sorted(issues, key=lambda issue: issue.severity not in ("error", "fatal")) if len(issues) > MOST else issues
+    return (*ordered[:MOST], *_rest(len(issues) - MOST))
 
 
 def _rest(count: int) -> tuple[Issue, ...]:

@@ -13,7 +13,6 @@ from service.fhir.answer import FHIR_JSON, Answer
 from service.fhir.call import Call
 from service.fhir.parameters import asked_of
 from service.fhir.search import reaching
-from service.search.query import Query
 from service.store.unit import Stored, stored_row
 
 PAGE, MOST, LONGEST = 1000, 50_000, 1000
@@ -36,18 +35,19 @@ async def lastn(call: Call) -> Answer:
         if name in asked:
             raise Refusal(Kind.INVALID, "This parameter has no meaning here", name, code="not-supported")
     raw = "&".join(f"{quote(name)}={quote(value)}" for name, value in asked.items())
-    query = house.searcher.understand("Observation", f"{raw}&_sort=-date&_count={PAGE}".encode(), reaching=partial(reaching, call))
-    await house.searcher.prepare(house.store, query)
-    groups = _grouped(await _all(call, query, reach.only), int(most))
+    groups = _grouped(await every(call, f"{raw}&_sort=-date", reach.only), int(most))
     await house.audit.seen(call, "operation", "Observation", None, reach.person)
     entries = [searchset.search_entry(house.base, stored) for group in groups for stored in group]
     address = f"{house.base}/Observation/$lastn?{raw}&max={most}"
     return Answer(200, searchset.bundle("searchset", [("self", address)], entries, len(entries)), [FHIR_JSON])
 
 
-async def _all(call: Call, query: Query, person: str | None) -> list[Stored]:
-    """Every match, newest first. Errors: 413 past MOST."""
+async def every(call: Call, raw: str, person: str | None) -> list[Stored]:
+    """Every Observation that a query finds, each once in its order, those without a value of its sort key last; `person` bounds it to one
+    person's. Errors: 400, 413 past MOST."""
     searcher, found = call.house.searcher, dict[int, Stored]()
+    query = searcher.understand("Observation", f"{raw}&_count={PAGE}".encode(), reaching=partial(reaching, call))
+    await searcher.prepare(call.house.store, query)
     place: list[Any] | None = None
     for rest in (False, True):
         while (statement := searcher.page(query, person, PAGE, place, rest)) is not None:
@@ -55,7 +55,7 @@ async def _all(call: Call, query: Query, person: str | None) -> list[Stored]:
             for row in rows:
                 found.setdefault(row[0], stored_row(row))
             if len(found) > MOST:
-                raise Refusal(Kind.TOO_LARGE, "Too many Observations; narrow them by category, code or date", code="too-costly")
+                raise Refusal(Kind.TOO_LARGE, "Too many Observations; narrow them by code or date", code="too-costly")
             if len(rows) < PAGE:
                 break
             place = searcher.place(query, rows[-1])

@@ -11,7 +11,8 @@ from mappings.vocabulary import CANONICAL, Json
 from service.errors import Kind, Refusal
 from service.fhir.answer import FHIR_JSON, Answer
 from service.fhir.call import Call
-from service.fhir.intake import check, parsed
+from service.fhir.intake import parsed
+from service.fhir.parameters import resource_of
 from service.store.clock import now_us
 from service.workflows import people
 from service.workflows.clinical_time import iso
@@ -25,10 +26,10 @@ MOST = 50
 async def next_question(call: Call) -> Answer:
     """POST with the QuestionnaireResponse so far (or Parameters with `questionnaire-response`). 200 with the same response, the Questionnaire of
     the session contained in it, ending with the next question; `completed` when there is none. What the person answered within the week is
-    taken over and not asked. An item without an answer counts as refused. Errors: 400, 404 for a Questionnaire that is not adaptive here."""
+    taken over and not asked. An item without an answer counts as refused. Errors: 400, 422 for a Questionnaire that is not adaptive here."""
     house = call.house
     house.gate.authorise(call.principal, "read", "Questionnaire")
-    response = _asked(call, parsed(await call.fhir_body()))
+    response = resource_of(house, parsed(await call.fhir_body()), KIND, "questionnaire-response")
     start = adaptive.entry(house.knowledge.follow_up, _scale_of(call, response))
     person = await people.resolve(house, KIND, response)
     if not house.gate.bound(call.principal).covers(person):
@@ -36,17 +37,6 @@ async def next_question(call: Call) -> Answer:
     before = await _week(call, person) if person else []
     await house.audit.seen(call, "operation", "Questionnaire", None, person)
     return Answer(200, orjson.dumps(await _go_on(call, response, start, person, before)), [FHIR_JSON])
-
-
-def _asked(call: Call, body: Json) -> Json:
-    response: Any = body
-    if body.get("resourceType") == "Parameters":
-        named = {each.get("name"): each.get("resource") for each in listed(body.get("parameter"))}
-        response = named.get("questionnaire-response")
-    if not isinstance(response, dict):
-        raise Refusal(Kind.INVALID, "A QuestionnaireResponse is needed", "Parameters.parameter", code="required")
-    check(call.house, KIND, response)
-    return response
 
 
 def _scale_of(call: Call, response: Json) -> str:
@@ -70,10 +60,7 @@ async def _week(call: Call, person: str) -> list[Json]:
         return []
     since = iso(now_us() - WEEK_US)
     query = house.searcher.understand(KIND, f"subject={person}&authored=ge{since}&_sort=-authored&_count={MOST}".encode())
-    statement = house.searcher.page(query, person, MOST, None)
-    rows = await house.store.fetch(statement.sql, statement.params) if statement is not None else []
-    found = [house.parse_stored(row[6]) for row in rows]
-    return [each for each in found if each.get("status") in SCORED]
+    return [each for each in await house.first(query, person, MOST) if each.get("status") in SCORED]
 
 
 async def _go_on(call: Call, response: Json, start: str, person: str | None, before: list[Json]) -> Json:

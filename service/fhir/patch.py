@@ -12,7 +12,7 @@ from service.fhir.intake import intake, parsed
 from service.fhir.read import standing
 from service.fhir.update import expected
 from service.house import House
-from service.store.unit import ANY, Guard, Stored
+from service.store.unit import ANY, STANDS, Guard, Stored, pinned
 from service.workflows.change import Change, Requester
 from service.workflows.conditions import ATTEMPTS, look_up, until_it_holds
 from service.workflows.receive import receive
@@ -62,11 +62,11 @@ async def _patched(call: Call, ref: str, document: bytes, guard: Guard | None) -
     for _ in range(ATTEMPTS):
         current = await standing(call, ref, reach)
         change = change_of(house, current, document, call.content_type())
-        change.expected, change.guard = current.version if version == ANY else version, guard
+        change.expected, change.guard = pinned(version, current.version), guard
         try:
             (stored,) = await receive(house, [change], Requester.of(call, reach, "patch"))
         except Refusal as refusal:
-            if refusal.kind is Kind.PRECONDITION and version == ANY:
+            if refusal.kind is Kind.PRECONDITION and version in (ANY, STANDS):
                 continue
             raise
         return answer.written(stored, 200, house.base, call.prefer("return"))

@@ -7,16 +7,16 @@ from urllib.parse import quote
 import orjson
 
 from mappings.outcome import Issue, operation_outcome
-from mappings.questionnaires.pairing import listed
 from mappings.questionnaires.population import Filling, items, linked
 from mappings.vocabulary import Json
 from service.errors import Kind, Refusal
 from service.fhir.answer import FHIR_JSON, Answer
 from service.fhir.call import Call
 from service.fhir.intake import check
-from service.fhir.parameters import parameters_of
+from service.fhir.parameters import parameters_of, parts_of
 from service.fhir.read import standing
 from service.search.query import pairs
+from service.security.reach import Reach
 from service.store.clock import now_us
 from service.workflows import people, questionnaires
 from service.workflows.clinical_time import iso
@@ -28,9 +28,9 @@ async def populate(call: Call) -> Answer:
     """POST Questionnaire/$populate or Questionnaire/[id]/$populate with Parameters: `questionnaire`, `questionnaireRef` or `canonical`, `subject`,
     `context` (name, content). 200 with Parameters: `response`, and `issues` for what could not be filled in. Errors: 400, 404, 422 subject."""
     house = call.house
-    house.gate.authorise(call.principal, "read", "Questionnaire")
-    asked = _parts(parameters_of(await call.fhir_body()) if call.method == "POST" else {}) | _queried(call)
-    questionnaire = await _questionnaire(call, asked)
+    reach = house.gate.authorise(call.principal, "read", "Questionnaire")
+    asked = _named(parts_of(parameters_of(await call.fhir_body())) if call.method == "POST" else []) | _queried(call)
+    questionnaire = await _questionnaire(call, asked, reach)
     person = await _person(call, asked.get("subject"))
     patient = await _patient(call, person)
     filling = Filling(_context(asked.get("context"), patient), await _newest(call, questionnaire, person))
@@ -48,14 +48,14 @@ async def populate(call: Call) -> Answer:
     return Answer(200, orjson.dumps(parameters), [FHIR_JSON])
 
 
-def _parts(parameters: Json) -> dict[str, Any]:
+def _named(parameters: list[Json]) -> dict[str, Any]:
     """Parameters by name: a resource, a reference or a text; `context` as a list of its parts."""
     found: dict[str, Any] = {}
-    for each in listed(parameters.get("parameter")):
+    for each in parameters:
         value = each.get("resource", next((value for key, value in each.items() if key.startswith("value")), None))
-        if each.get("name") == "context":
-            found.setdefault("context", []).append(_parts({"parameter": each.get("part")}))
-        elif isinstance(each.get("name"), str) and value is not None:
+        if each["name"] == "context":
+            found.setdefault("context", []).append(_named(parts_of(each, "part")))
+        elif value is not None:
             found[each["name"]] = value
     return found
 
@@ -64,11 +64,11 @@ def _queried(call: Call) -> dict[str, Any]:
     return {name: {"reference": value} if name == "subject" else value for name, value in pairs(call.query) if name in ("subject", "canonical")}
 
 
-async def _questionnaire(call: Call, asked: dict[str, Any]) -> Json:
+async def _questionnaire(call: Call, asked: dict[str, Any], reach: Reach) -> Json:
     """The Questionnaire to fill. Errors: 400 without one, 404 for one that is not known here."""
     house = call.house
     if len(call.parts) == 3:
-        return house.parse_stored((await standing(call, f"Questionnaire/{call.parts[1]}", house.gate.authorise(call.principal, "read", "Questionnaire"))).body)
+        return house.parse_stored((await standing(call, f"Questionnaire/{call.parts[1]}", reach)).body)
     given = asked.get("questionnaire")
     if isinstance(given, dict) and given.get("resourceType") == "Questionnaire":
         check(house, "Questionnaire", given)
@@ -119,8 +119,6 @@ async def _newest(call: Call, questionnaire: Json, person: str) -> dict[str, Jso
         tokens = ",".join(f"{coding.get('system', '')}|{coding['code']}" for coding in codes if isinstance(coding.get("code"), str))
         since = iso(now_us() - int(days * 86_400_000_000))
         text = f"subject={person}&code={quote(tokens)}&date=ge{quote(since)}&status=final,amended,corrected&_sort=-date&_count=1"
-        statement = house.searcher.page(house.searcher.understand("Observation", text.encode()), person, 1, None)
-        rows = await house.store.fetch(statement.sql, statement.params) if statement is not None else []
-        if rows:
-            found[link] = house.parse_stored(rows[0][6])
+        for newest in await house.first(house.searcher.understand("Observation", text.encode()), person, 1):
+            found[link] = newest
     return found

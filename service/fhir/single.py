@@ -6,11 +6,12 @@ from service.fhir.call import Call
 from service.fhir.entries import Entry, patch_of
 
 
-async def alone(call: Call, entry: Entry) -> Answer:
-    """The answer to the entry. Its own conditions count, and the Prefer header of the Bundle's request."""
+async def alone(call: Call, entry: Entry, rehearses: bool = False) -> Answer:
+    """The answer to the entry. Its own conditions count, and the Prefer header of the Bundle's request. `rehearses`: nobody gets to see it."""
     from service.fhir.routes import find
 
     inner = _call(call, entry)
+    inner.rehearses = rehearses
     interaction = "batch"
     try:
         if not entry.parts and entry.method not in ("GET", "HEAD"):

@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from operator import itemgetter
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -12,16 +12,14 @@ from mappings.vocabulary import Json
 from service.errors import Kind, Refusal
 from service.fhir.answer import FHIR_JSON, Answer
 from service.fhir.call import Call
-from service.fhir.parameters import asked_of
-from service.fhir.search import reaching
+from service.fhir.lastn import every
+from service.fhir.parameters import asked_of, parameters_of, parts_of
 from service.store.clock import now_us
 from service.workflows.clinical_time import effective, iso
 from service.workflows.series import DAY_US
 
 SYSTEM: Final = "http://terminology.hl7.org/CodeSystem/observation-statistics"
-MOST: Final = 50_000
-PAGE: Final = 1000
-_NAMES: Final = ("subject", "patient", "code", "system", "coding", "duration", "period", "start", "end", "statistic", "include", "limit", "_format", "_pretty")
+_NAMES: Final = ("subject", "patient", "code", "system", "coding", "duration", "start", "end", "statistic", "include", "limit", "_format", "_pretty")
 _RESULT: Final = frozenset(("final", "amended", "corrected"))
 Points = Sequence[tuple[float, float]]
 """(day, value) in the order of time."""
@@ -71,8 +69,9 @@ STATISTICS: Final[Mapping[str, Callable[[Points], float | None]]] = {
 
 
 async def stats(call: Call) -> Answer:
-    """GET or POST with `subject`, `code` (and `system`) or `coding`, `statistic`, and `duration` in hours or `period` (`start`, `end`). 200 with Parameters:
-    one Observation for each code, its statistics as components; with `include` the Observations too. Errors: 400, 422 for values in several units."""
+    """GET or POST with `subject`, `code` (and `system`) or `coding`, `statistic`, and `duration` in hours, `start` and `end`, or (POST) a `period`.
+    200 with Parameters: one Observation for each code, its statistics as components; with `include` the Observations too. Without bounds one
+    without a date counts as of its last change. Errors: 400, 413, 422 for values in several units."""
     house = call.house
     reach = house.gate.authorise(call.principal, "search-type", "Observation")
     asked = await asked_of(call, _NAMES)
@@ -84,13 +83,13 @@ async def stats(call: Call) -> Answer:
             raise Refusal(Kind.INVALID, f"{name} is needed", name, code="required")
     if any(each not in STATISTICS and each != "total-count" for each in wanted):
         raise Refusal(Kind.INVALID, f"statistic is one of {', '.join([*STATISTICS, 'total-count'])}", "statistic", code="value")
-    parameters: list[Json] = []
+    parameters, span = list[Json](), _span(asked | await _period(call))
     for code in codes:
-        found = await _observations(call, str(person), code, _span(asked), reach.only)
+        found = await _results(call, str(person), code, span, reach.only)
         parameters.append({"name": "statistics", "resource": _statistics(str(person), code, found, wanted)})
         if asked.get("include") == "true":
             limit = int(asked["limit"]) if asked.get("limit", "").isdecimal() else len(found)
-            parameters += [{"name": "source", "resource": each} for each in found[:limit]]
+            parameters += [{"name": "source", "resource": each} for _, each in found[:limit]]
     await house.audit.seen(call, "operation", "Observation", None, reach.person)
     return Answer(200, orjson.dumps({"resourceType": "Parameters", "parameter": parameters}), [FHIR_JSON])
 
@@ -100,6 +99,15 @@ def _codes(asked: Mapping[str, str]) -> list[str]:
     system = asked.get("system")
     found = [f"{system}|{each}" if system else each for each in asked.get("code", "").split(",") if each]
     return found + [each for each in asked.get("coding", "").split(",") if each]
+
+
+async def _period(call: Call) -> dict[str, str]:
+    """`start` and `end` of the Period in a body: an address has no form for one. Errors: 400."""
+    body = await call.fhir_body() if call.method == "POST" else b""
+    given: Any = next((each.get("valuePeriod") for each in parts_of(parameters_of(body)) if each["name"] == "period"), {}) if body else {}
+    if not isinstance(given, dict) or not all(isinstance(given.get(name, ""), str) for name in ("start", "end")):
+        raise Refusal(Kind.INVALID, "period is a valuePeriod", "period", code="value")
+    return {name: given[name] for name in ("start", "end") if name in given}
 
 
 def _span(asked: Mapping[str, str]) -> list[str]:
@@ -113,38 +121,27 @@ def _span(asked: Mapping[str, str]) -> list[str]:
     return [f"date={mark}{quote(asked[name])}" for name, mark in (("start", "ge"), ("end", "le")) if name in asked]
 
 
-async def _observations(call: Call, person: str, code: str, span: list[str], only: str | None) -> list[Json]:
-    """The results of one code in the order of time. Errors: 413 past MOST."""
-    searcher, found = call.house.searcher, list[Json]()
-    raw = "&".join([f"subject={quote(person)}", f"code={quote(code)}", *span, "_sort=date", f"_count={PAGE}"])
-    query = searcher.understand("Observation", raw.encode(), reaching=partial(reaching, call))
-    await searcher.prepare(call.house.store, query)
-    place: list[Any] | None = None
-    while (statement := searcher.page(query, only, PAGE, place)) is not None:
-        rows = await call.house.store.fetch(statement.sql, statement.params)
-        found += [call.house.parse_stored(row[6]) for row in rows]
-        if len(found) > MOST:
-            raise Refusal(Kind.TOO_LARGE, "Too many Observations; narrow them by duration or period", code="too-costly")
-        if len(rows) < PAGE:
-            break
-        place = searcher.place(query, rows[-1])
-    return [each for each in found if each.get("status") in _RESULT]
+async def _results(call: Call, person: str, code: str, span: list[str], only: str | None) -> list[tuple[int, Json]]:
+    """(microseconds, Observation) of the results of one code in the order of time. Errors: 413."""
+    stored = await every(call, "&".join([f"subject={quote(person)}", f"code={quote(code)}", *span]), only)
+    found = [(each.updated, call.house.parse_stored(each.body)) for each in stored]
+    return sorted(((effective(each, at)[0], each) for at, each in found if each.get("status") in _RESULT), key=itemgetter(0))
 
 
-def _statistics(person: str, code: str, found: Sequence[Json], wanted: Sequence[str]) -> Json:
+def _statistics(person: str, code: str, found: Sequence[tuple[int, Json]], wanted: Sequence[str]) -> Json:
     """The Observation of one code. Errors: 422 for values in several units."""
     points, units = list[tuple[float, float]](), dict[tuple[Any, ...], Json]()
-    for each in found:
+    for at, each in found:
         quantity = each.get("valueQuantity") or ({"value": each["valueInteger"]} if "valueInteger" in each else {})
         if isinstance(quantity.get("value"), int | float) and "comparator" not in quantity:
-            points.append((effective(each, 0)[0] / DAY_US, float(quantity["value"])))
+            points.append((at / DAY_US, float(quantity["value"])))
             units[quantity.get("system"), quantity.get("code") or quantity.get("unit")] = quantity
     if len(units) > 1:
         raise Refusal(Kind.UNPROCESSABLE, "The values are in several units: their statistics would mean nothing", "code", code="not-supported")
     unit = {name: value for name, value in next(iter(units.values()), {}).items() if name in ("unit", "system", "code")}
     system, bar, bare = code.rpartition("|")
     coding: Json = {"code": bare} | ({"system": system} if bar and system else {})
-    made: Json = {"resourceType": "Observation", "status": "final", "code": found[0]["code"] if found else {"coding": [coding]},
+    made: Json = {"resourceType": "Observation", "status": "final", "code": found[0][1]["code"] if found else {"coding": [coding]},
                   "subject": {"reference": person if "/" in person else f"Patient/{person}"}}  # fmt: skip
     if points:
         made["effectivePeriod"] = {"start": iso(round(points[0][0] * DAY_US)), "end": iso(round(points[-1][0] * DAY_US))}

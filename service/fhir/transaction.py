@@ -8,7 +8,9 @@ import orjson
 
 from mappings.outcome import Issue
 from service.errors import Kind, Refusal
+from service.fhir.answer import Answer, outcome_bytes
 from service.fhir.call import Call
+from service.fhir.create import matching
 from service.fhir.delete import MOST
 from service.fhir.entries import Entry, conditional_references, identities_of, patch_of, rewrite
 from service.fhir.intake import check
@@ -16,7 +18,7 @@ from service.fhir.patch import change_of as patched
 from service.fhir.single import alone
 from service.fhir.update import ID, expected
 from service.fhir.update import change_of as conditional_change
-from service.store.unit import ANY, Stored, instant
+from service.store.unit import Expected, Stored, instant, pinned
 from service.workflows.change import Change, Requester
 from service.workflows.conditions import Target, look_up, until_it_holds
 from service.workflows.receive import receive
@@ -60,11 +62,11 @@ async def _attempt(call: Call, entries: list[Entry]) -> list[bytes]:
         await _fill(call, intent, identities)
         if number % 50 == 49:
             await asyncio.sleep(0)
-    await _readable(call, entries, intents)
+    answers = await _readable(call, entries, intents)
     order = sorted(intents, key=lambda number: (_ORDER[entries[number].method], number))
     who = Requester(call.principal, house.gate.bound(call.principal), call.request_id, "transaction")
     stored = {each.ref: each for each in await receive(house, [change for number in order for change in intents[number].changes], who)}
-    return [await _done(call, entry, intents.get(entry.number), stored) for entry in entries]
+    return [await _done(call, entry, intents.get(entry.number), stored, answers) for entry in entries]
 
 
 async def _intent(call: Call, entry: Entry) -> Intent:
@@ -101,12 +103,12 @@ async def _created(call: Call, entry: Entry, kind: str) -> Intent:
     if entry.if_none_exist is not None:
         target = await _found(call, entry, kind, entry.if_none_exist.lstrip("?"))
         if target.one is not None:
-            return Intent(entry, [], await call.house.store.read(target.one))
+            return Intent(entry, [], await matching(call.house, target.one))
         change.guard = target.guard
     return Intent(entry, [change])
 
 
-async def _conditional(call: Call, entry: Entry, kind: str, version: int) -> Intent:
+async def _conditional(call: Call, entry: Entry, kind: str, version: Expected) -> Intent:
     """PUT, PATCH and DELETE by criteria."""
     house, interaction = call.house, _INTERACTIONS[entry.method]
     multiple = entry.method == "DELETE" and house.settings.conditional_delete == "multiple"
@@ -168,7 +170,7 @@ async def _patch(call: Call, entry: Entry, change: Change) -> None:
     content_type, document = patch_of(entry)
     made = patched(house, current, document, content_type)
     change.method, change.resource, change.body = "update", made.resource, made.body
-    change.expected = current.version if change.expected == ANY else change.expected
+    change.expected = pinned(change.expected, current.version)
 
 
 def _inside(issue: Issue, entry: Entry) -> Issue:
@@ -179,14 +181,20 @@ def _inside(issue: Issue, entry: Entry) -> Issue:
     return replace(issue, expression=f"{entry.where}.resource" + (f".{inner}" if inner else ""))
 
 
-async def _readable(call: Call, entries: list[Entry], intents: dict[int, Intent]) -> None:
-    """Reads and searches that cannot be done refuse the transaction before anything is stored; what it writes itself is there only afterwards."""
+async def _readable(call: Call, entries: list[Entry], intents: dict[int, Intent]) -> dict[int, Answer]:
+    """Reads and searches that cannot be done refuse the transaction before anything is stored; what it writes itself is there only afterwards.
+    Where it writes, they are only tried, and done after the writes; where it does not, these are the answers, by number."""
     written = {change.ref for intent in intents.values() for change in intent.changes}
+    answers: dict[int, Answer] = {}
     for entry in entries:
         if entry.method in _INTERACTIONS or "/".join(entry.parts[:2]) in written:
             continue
-        if (await alone(call, entry)).status >= 400:
+        tried = await alone(call, entry, rehearses=bool(written))
+        if tried.status >= 400:
             raise Refusal(Kind.INVALID, "A read or search in this transaction cannot be done", entry.where)
+        if not written:
+            answers[entry.number] = tried
+    return answers
 
 
 async def _resolve_conditions(call: Call, entry: Entry) -> None:
@@ -202,19 +210,22 @@ async def _resolve_conditions(call: Call, entry: Entry) -> None:
         entry.resource = orjson.loads(entry.body)
 
 
-async def _done(call: Call, entry: Entry, intent: Intent | None, stored: dict[str, Stored]) -> bytes:
+async def _done(call: Call, entry: Entry, intent: Intent | None, stored: dict[str, Stored], answers: dict[int, Answer]) -> bytes:
     """The answer to one entry."""
     from service.fhir.batch import response
 
     if intent is None:
-        return response(await alone(call, entry), entry)
+        return response(answers.get(entry.number) or await alone(call, entry), entry)
+    if intent.standing is not None:  # it is answered, and so it was read
+        await call.house.audit.seen(call, "read", entry.parts[0], intent.standing.ref, intent.standing.person)
     change = intent.changes[0] if intent.changes else None
     version = intent.standing or (stored.get(change.ref) if change else None)
+    outcome = b',"outcome":%b' % outcome_bytes() if call.prefer("return") == "OperationOutcome" else b""
     if entry.method == "DELETE" or version is None:
-        return b'{"response":{"status":"204"}}'
+        return b'{"response":{"status":"%b"%b}}' % (b"200" if outcome else b"204", outcome)
     is_new = change is not None and (change.method == "create" or change.revives)
     location = orjson.dumps(f"{call.house.base}/{version.ref}/_history/{version.version}")
-    head = b'{"response":{"status":"%b","location":%b,"etag":"W/\\"%d\\"","lastModified":"%b"}' % (
-        b"201" if is_new else b"200", location, version.version, instant(version.updated)
+    head = b'{"response":{"status":"%b","location":%b,"etag":"W/\\"%d\\"","lastModified":"%b"%b}' % (
+        b"201" if is_new else b"200", location, version.version, instant(version.updated), outcome
     )  # fmt: skip
     return (head + b',"resource":%b}' % version.body) if call.prefer("return") == "representation" else head + b"}"

@@ -7,13 +7,13 @@ from service.fhir import answer
 from service.fhir.answer import Answer
 from service.fhir.call import Call
 from service.fhir.intake import intake
-from service.store.unit import ANY
+from service.store.unit import ANY, STANDS, Expected
 from service.workflows.change import Change, Requester
 from service.workflows.conditions import Target, look_up, until_it_holds
 from service.workflows.receive import receive
 
 ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
-_TAG = re.compile(rb'(?:W/)?"(\d{1,9})"')
+_TAG = re.compile(rb'\s*(?:W/)?"(\d{1,9})"\s*')
 
 
 async def update(call: Call) -> Answer:
@@ -54,19 +54,19 @@ async def conditional_update(call: Call) -> Answer:
     return await until_it_holds(once)
 
 
-def change_of(target: Target, kind: str, named: str | None, version: int) -> Change:
+def change_of(target: Target, kind: str, named: str | None, version: Expected) -> Change:
     """What a conditional update does; `named`: the id in the body, `version`: what If-Match asks for. Errors: 400, 412."""
     if target.one is not None:
         id_ = target.one.split("/")[1]
         if named is not None and named != id_:
             raise Refusal(Kind.INVALID, "The body names another id than the resource that matches has", f"{kind}.id", code="value")
         return Change("update", kind, id_, expected=version)
-    if version > 0:
+    if version not in (ANY, 0):
         raise Refusal(Kind.PRECONDITION, "Nothing matches the criteria", "If-Match")
     return Change("update", kind, named, expected=0) if named is not None else Change("create", kind)
 
 
-def wanted(call: Call) -> int:
+def wanted(call: Call) -> Expected:
     """The version that a write replaces: what If-Match names, 0 for If-None-Match: *, else ANY. Errors: 400 when one is malformed."""
     none = call.headers.get(b"if-none-match")
     if none is not None and none.strip() == b"*":
@@ -74,11 +74,14 @@ def wanted(call: Call) -> int:
     return expected(call.headers.get(b"if-match"))
 
 
-def expected(header: bytes | None) -> int:
-    """The version that If-Match names; ANY without the header. Errors: 400 when it is malformed."""
+def expected(header: bytes | None) -> Expected:
+    """The version that If-Match names, or several of them (RFC 9110, 13.1.1); STANDS for `*`, ANY without the header. Errors: 400 when it is malformed."""
     if header is None:
         return ANY
-    match = _TAG.fullmatch(header.strip())
-    if match is None:
-        raise Refusal(Kind.INVALID, 'If-Match must be a version tag such as W/"3"', "If-Match", code="value")
-    return int(match[1])
+    if header.strip() == b"*":
+        return STANDS
+    tags = [_TAG.fullmatch(each) for each in header.split(b",")]
+    versions = frozenset(int(tag[1]) for tag in tags if tag is not None)
+    if None in tags:
+        raise Refusal(Kind.INVALID, 'If-Match must be * or version tags such as W/"3"', "If-Match", code="value")
+    return next(iter(versions)) if len(versions) == 1 else versions

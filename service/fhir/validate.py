@@ -8,13 +8,14 @@ from mappings.vocabulary import Json
 from service.errors import Kind, Refusal
 from service.fhir.answer import FHIR_JSON, Answer, outcome_bytes
 from service.fhir.call import Call
-from service.fhir.intake import parsed
+from service.fhir.intake import parsed, shown
+from service.fhir.parameters import parts_of
 from service.fhir.read import standing
 from service.house import House
 from service.search.query import pairs
 from service.security.reach import Reach
 from service.workflows import people, questionnaires
-from service.workflows.writes import DERIVED_TAG
+from service.workflows.receive import is_derived
 
 MODES = ("create", "update", "delete", "profile")
 _BASE = "http://hl7.org/fhir/StructureDefinition/"
@@ -30,14 +31,14 @@ async def validate(call: Call) -> Answer:
     reach = _authorise(call, mode, id_)
     issues: list[Issue] = []
     if mode == "delete":
-        issues += await _deletion(call.house, reach, f"{kind}/{id_}")
+        issues += await _change(call.house, reach, "delete", f"{kind}/{id_}")
     elif resource is None:
         raise Refusal(Kind.INVALID, "A resource to validate is needed", "Parameters.parameter", code="required")
     else:
         issues += await _written(call, reach, id_, mode, resource)
     issues += _profiles(kind, resource, profile)
     await call.house.audit.seen(call, "operation", kind, f"{kind}/{id_}" if id_ else None, None)
-    return Answer(200, outcome_bytes(*issues), [FHIR_JSON])
+    return Answer(200, outcome_bytes(*shown(issues)), [FHIR_JSON])
 
 
 async def _asked(call: Call, kind: str, id_: str | None) -> tuple[Json | None, str | None, str | None]:
@@ -50,8 +51,7 @@ async def _asked(call: Call, kind: str, id_: str | None) -> tuple[Json | None, s
     elif body:
         resource = parsed(body)
         if resource.get("resourceType") == "Parameters":
-            listed = [each for each in resource.get("parameter") or () if isinstance(each, dict)]
-            named = {str(each.get("name")): each for each in listed}
+            named = {each["name"]: each for each in parts_of(resource)}
             mode = named.get("mode", {}).get("valueCode", mode)
             profile = named.get("profile", {}).get("valueUri", named.get("profile", {}).get("valueCanonical", profile))
             found = named.get("resource", {}).get("resource")
@@ -75,21 +75,19 @@ def _authorise(call: Call, mode: str | None, id_: str | None) -> Reach:
     return call.house.gate.authorise(call.principal, "read" if call.method in ("GET", "HEAD") else wanted, call.parts[0])
 
 
-async def _deletion(house: House, reach: Reach, ref: str) -> list[Issue]:
-    """Whether a deletion would be accepted. Errors: 403 for a person whom the token does not speak for."""
+async def _change(house: House, reach: Reach, interaction: str, ref: str) -> list[Issue]:
+    """Whether an update or deletion of what stands here would be accepted. Errors: 403 for a person whom the token does not speak for."""
     kind, id_ = ref.split("/", 1)
     try:
-        house.types.check(kind, "delete", id_)
+        house.types.check(kind, interaction, id_)
     except Refusal as refusal:
         return [Issue("error", issue.code, issue.text, kind) for issue in refusal.issues]
     stored = await house.store.read(ref)
     if not reach.covers(None) and (stored is None or not reach.covers(stored.person)):
         raise Refusal(Kind.FORBIDDEN, "This token speaks for one person only")
     if stored is None or stored.deleted:
-        return [Issue("warning", "not-found", "Nothing stands here; a deletion would change nothing.")]
-    if ref in house.types.reserved:
-        return [Issue("error", "not-supported", "This resource comes from a knowledge file and is read-only.")]
-    if DERIVED_TAG in orjson.loads(stored.body).get("meta", {}).get("tag", []):
+        return [Issue("warning", "not-found", "Nothing stands here; a deletion would change nothing.")] if interaction == "delete" else []
+    if is_derived(kind, house.parse_stored(stored.body)):
         return [Issue("error", "business-rule", "This resource is derived: change what it rests on.")]
     return []
 
@@ -100,10 +98,13 @@ async def _written(call: Call, reach: Reach, id_: str | None, mode: str | None, 
     if resource.get("resourceType") != kind:
         return [Issue("error", "invalid", "The resourceType is not the type of the address.", "resourceType")]
     issues = list(call.house.validator.validate(resource))
-    if (mode == "update" or (id_ is not None and mode is None)) and ("id" not in resource or id_ not in (None, resource.get("id"))):
+    updates = call.method == "POST" and mode in ("update", None if id_ is not None else "update")
+    if updates and ("id" not in resource or id_ not in (None, resource.get("id"))):
         issues.append(Issue("error", "value", "The id of the resource must be there and equal the id of the address.", f"{kind}.id"))
     if any(issue.severity in ("error", "fatal") for issue in issues):
         return issues
+    if updates:
+        issues += await _change(call.house, reach, "update", f"{kind}/{resource['id']}")
     try:
         person = await people.resolve(call.house, kind, resource, frozenset(), call.house.store.read)
     except Refusal as refusal:

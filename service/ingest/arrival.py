@@ -25,8 +25,8 @@ def reach_of(call: Call) -> Reach:
 async def taken(call: Call, reading: Reading, reach: Reach) -> Ingested:
     """Store what was read, and note the access."""
     done = await ingest(call.house, reading, Requester.of(call, reach, "operation"))
-    for person in dict.fromkeys(done.persons) or [None]:
-        await call.house.audit.seen(call, "operation", "DiagnosticReport", done.reports[0] if done.reports else None, person, _status(done))
+    for person, report in dict.fromkeys(zip(done.persons, done.reports, strict=True)) or [(None, None)]:
+        await call.house.audit.seen(call, "operation", "DiagnosticReport", report, person, _status(done))
     return done
 
 

@@ -12,6 +12,7 @@ import pyarrow.compute as pac
 from mappings.baseline import many, prior
 from mappings.baseline.learning import Learned, Series, learn
 from mappings.baseline.prior import Prior
+from mappings.vocabulary import SYSTEMS
 from service.populations.tables import BadTable, batches, days, numbers
 
 Say = Callable[[str], None]
@@ -56,7 +57,7 @@ def _described(known: Prior | None, learned: Learned, series: Series) -> dict[st
                             "marks": {"theta": {"mark": "derived", "how": how}, "levels": {"mark": "derived", "how": "PIT of the same people"}}}  # fmt: skip
     if known is None:
         return said
-    names = {system: name for name, system in prior._SYSTEMS.items()}
+    names = {system: name for name, system in SYSTEMS.items()}
     said |= {"title": known.title, "short": known.short, "unit": known.unit, "unit_text": known.unit_text, "units": dict(known.units),
              "codes": [{"system": names[system], "code": code} for system, code in known.codes], "direction": known.direction}  # fmt: skip
     if not learned.data["transform"].startswith("logit"):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from service.store.unit import ANY, Stale, StaleStory, Unit, Write
+from service.store.unit import ANY, STANDS, Expected, Stale, StaleStory, Unit, Write
 
 
 class Standing(NamedTuple):
@@ -53,13 +53,19 @@ def _first_stale(unit: Unit, found: Found) -> Stale | None:
         standing = found.resources.get(write.ref)
         if write.fresh or write.expected == ANY:
             continue
-        version = 0 if standing is None or (standing.deleted and write.expected == 0) else standing.version
-        if version != write.expected:
+        version = 0 if standing is None or (standing.deleted and write.expected in (0, STANDS)) else standing.version
+        if not _is_expected(version, write.expected):
             return Stale(write.ref, version)
     for person, version in unit.persons.items():
         if found.persons.get(person, 0) != version:
             return StaleStory(person, found.persons.get(person, 0))
     return None
+
+
+def _is_expected(version: int, expected: Expected) -> bool:
+    if isinstance(expected, frozenset):
+        return version in expected
+    return version > 0 if expected == STANDS else version == expected
 
 
 def _assign(write: Write, standing: Standing | None, now: int, mint: Callable[[], int]) -> None:

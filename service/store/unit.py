@@ -9,6 +9,10 @@ from typing import Any, Literal, NamedTuple
 
 ANY: Literal[-1] = -1
 """`Write.expected`: whatever version is there (or none)."""
+STANDS: Literal[-2] = -2
+"""`Write.expected`: whatever version is there, but one."""
+Expected = int | frozenset[int]
+"""The version that a write replaces; of several that may stand any one."""
 
 
 class Stored(NamedTuple):
@@ -21,6 +25,13 @@ class Stored(NamedTuple):
     deleted: bool
     person: str | None
     body: bytes
+
+
+def pinned(expected: Expected, version: int) -> Expected:
+    """What to expect so that just this version is replaced, where it is one that may be."""
+    if isinstance(expected, frozenset):
+        return version if version in expected else expected
+    return version if expected in (ANY, STANDS) else expected
 
 
 def stored_row(row: Any) -> Stored:
@@ -44,7 +55,8 @@ class IndexRows(NamedTuple):
 class Write:
     """One resource version to be. `head` and `tail` enclose versionId and lastUpdated, which the commit decides.
 
-    `expected`: the version it replaces, 0 when nothing may stand there (a deleted one may), ANY when it does not matter.
+    `expected`: the version it replaces (or one of several), 0 when nothing may stand there (a deleted one may), STANDS when something must,
+    ANY when it does not matter.
     `fresh`: the id was made by us for this write, so nothing can stand there. `was_live`: the commit's word on whether it replaced something.
     """
 
@@ -54,7 +66,7 @@ class Write:
     tail: bytes
     index: IndexRows
     person: str | None = None
-    expected: int = 0
+    expected: Expected = 0
     fresh: bool = False
     deleted: bool = False
     rid: int = 0

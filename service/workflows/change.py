@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mappings.vocabulary import Json
-from service.store.unit import ANY, Guard
+from service.store.unit import ANY, Expected, Guard
 
 if TYPE_CHECKING:
     from service.fhir.call import Call
@@ -26,7 +26,7 @@ class Change:
     id: str = ""
     resource: Json | None = None
     body: bytes = b""
-    expected: int = ANY
+    expected: Expected = ANY
     guard: Guard | None = None
     person: str | None = None
     was_about: str | None = None

@@ -1,9 +1,6 @@
 """What responses become by the marks of their Questionnaire (SDC): made with them, made again when they are amended, withdrawn with them."""
 
-import hashlib
 from typing import TYPE_CHECKING
-
-import orjson
 
 from mappings.questionnaires.extraction import Source, extract, extracts
 from mappings.scales.recognition import answered, is_scored
@@ -25,7 +22,6 @@ class Extracting:
     def __init__(self, telling: "Telling") -> None:
         self._telling, self._story = telling, telling.story
         self.changes: list[Change] = []
-        self.notes: list[str] = []
 
     def settle(self) -> None:
         """Bring what stands on each changed response in step with it."""
@@ -42,16 +38,11 @@ class Extracting:
         scored = {name for scale, _ in answered(response, house.knowledge.scales, change.related) for name in (*scale.by_key, *scale.score_keys)}
         _, effective = authored(response, self._telling.now)
         source = Source(response, change.ref, self._story.person, effective, iso(self._telling.now))
-        found = extract(source, change.related, house.structures, scored)
-        self.notes += found.notes
-        return [each for each in found.resources if self._holds(each)]
+        return [each for each in extract(source, change.related, house.structures, scored) if self._holds(each)]
 
     def _holds(self, resource: Json) -> bool:
         """Whether what was extracted is a valid resource: a Questionnaire may leave out what its type requires."""
-        errors = [issue for issue in self._telling.house.validator.validate(resource) if issue.severity in ("error", "fatal")]
-        if errors:
-            self.notes.append(f"A {resource['resourceType']} that the answers make is not a valid one and was left out.")
-        return not errors
+        return all(issue.severity not in ("error", "fatal") for issue in self._telling.house.validator.validate(resource))
 
     def _settle(self, change: Change, made: list[Json]) -> None:
         row = self._story.get(ROW, change.ref) or {}
@@ -59,7 +50,7 @@ class Extracting:
         wanted = {f"{each['resourceType']}/{each['id']}": each for each in made}
         security = (change.resource or {}).get("meta", {}).get("security", [])
         for ref, resource in wanted.items():
-            if ref not in stood or _digest(stood[ref]) != _digest(resource):
+            if ref not in stood or _content(stood[ref]) != _content(resource):
                 self._put(ref, resource, security)
             else:
                 wanted[ref] = stood[ref]
@@ -85,6 +76,6 @@ def withdrawn(resource: Json) -> Json:
     return resource | {_STATUS.get(kind, "status"): "entered-in-error"}
 
 
-def _digest(resource: Json) -> str:
-    bare = {key: value for key, value in resource.items() if key != "issued"}
-    return hashlib.sha256(orjson.dumps(bare, option=orjson.OPT_SORT_KEYS)).hexdigest()
+def _content(resource: Json) -> Json:
+    """A time of issue alone does not make it new."""
+    return {key: value for key, value in resource.items() if key != "issued"}

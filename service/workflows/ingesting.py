@@ -1,12 +1,15 @@
 """Laboratory results become a report: the person is found, what contradicts the record is refused, and everything is stored in one commit."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import orjson
 
 from adapters.laboratory.sheet import Holder, Problem, Reading, Result, Sheet
-from mappings.genes.guidance import Finding, find
+from mappings.genes.gene import Gene
+from mappings.genes.genotype import GENE_STUDIED
+from mappings.genes.guidance import Finding, drugs_of, find
 from mappings.genes.phenotype import Interpreted, interpret
 from mappings.genes.report import Study, report
 from mappings.vocabulary import Json
@@ -37,7 +40,7 @@ class Row:
 
 @dataclass(slots=True)
 class Ingested:
-    """What became of one input. `reports`: the DiagnosticReports, new ones and those that stood already."""
+    """What became of one input. `reports`: the DiagnosticReports, new ones and those that stood already; `persons`: whom each is about."""
 
     rows: list[Row] = field(default_factory=list)
     created: list[str] = field(default_factory=list)
@@ -62,15 +65,16 @@ def _refused(problem: Problem) -> Row:
 
 async def _sheet(house: "House", sheet: Sheet, who: Requester, done: Ingested) -> None:
     person = await find_person(house, sheet.holder, who)
-    taken = [(each, interpret(house.knowledge.genes, each.genotype)) for each in sheet.results]
-    kept = [(each, found) for each, found in taken if understood(found)]
-    done.rows += [_not_understood(each, found) for each, found in taken if not understood(found)]
+    genes = house.knowledge.genes
+    taken = [(each, interpret(genes, each.genotype)) for each in sheet.results]
+    kept = [(each, found) for each, found in taken if understood(found, genes)]
+    done.rows += [_not_understood(each, found) for each, found in taken if not understood(found, genes)]
     if not kept:
         return
     study = Study(person, Sheet(sheet.holder, tuple(each for each, _ in kept), sheet.laboratory, sheet.effective, sheet.number).source,
                   sheet.effective, iso(now_us()), sheet.laboratory)  # fmt: skip
     interpreted = [found for _, found in kept]
-    resources = report(study, house.knowledge.genes, interpreted, _findings(house, interpreted), house.knowledge.drugs)
+    resources = report(study, genes, interpreted, _findings(house, interpreted), house.knowledge.drugs)
     fresh = await _store(house, resources, person, who)
     by_gene = _by_gene(resources)
     done.rows += [Row(each.place, "created" if fresh else "unchanged", found.gene, said(found), "; ".join(found.notes) or None,
@@ -81,9 +85,9 @@ async def _sheet(house: "House", sheet: Sheet, who: Requester, done: Ingested) -
     done.persons.append(person)
 
 
-def understood(found: Interpreted) -> bool:
-    """Whether a row says something: a phenotype, an allele status, or a gene that is reported and not interpreted."""
-    return bool(found.phenotype or found.statuses or (found.keys and found.diplotype)) or "reported, not interpreted" in " ".join(found.notes)
+def understood(found: Interpreted, genes: Mapping[str, Gene]) -> bool:
+    """Whether a row says something: a phenotype, an allele status, or a gene that is none of `genes`: reported, not interpreted."""
+    return bool(found.phenotype or found.statuses or (found.keys and found.diplotype)) or found.gene not in genes
 
 
 def said(found: Interpreted) -> str | None:
@@ -127,9 +131,7 @@ def _contradicts(holder: Holder, patient: Json) -> bool:
 
 def _findings(house: "House", interpreted: list[Interpreted]) -> list[Finding]:
     """What the sources say of every drug that these genes speak about."""
-    genes = {one.gene for one in interpreted if one.keys}
-    drugs = dict.fromkeys(guidance.drug for guidance in house.knowledge.guidance if genes.intersection(guidance.genes))
-    return [finding for drug in drugs for finding in find(house.knowledge.guidance, interpreted, drug)]
+    return [finding for drug in drugs_of(house.knowledge.guidance, interpreted) for finding in find(house.knowledge.guidance, interpreted, drug)]
 
 
 async def _store(house: "House", resources: list[Json], person: str, who: Requester) -> bool:
@@ -155,8 +157,6 @@ def _by_gene(resources: list[Json]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for each in resources:
         for component in each.get("component", ()):
-            if any(coding.get("code") == "48018-6" for coding in component["code"].get("coding", ())):
+            if any(coding.get("code") == GENE_STUDIED for coding in component["code"].get("coding", ())):
                 found.setdefault(component["valueCodeableConcept"]["text"], []).append(f"Observation/{each['id']}")
     return found
-
-

@@ -6,13 +6,13 @@ from mappings.medicines import monitoring
 from mappings.suggestions import collect
 from mappings.vocabulary import Json
 from service.workflows.clinical_time import iso
+from service.workflows.tasks import Tasks
 
 if TYPE_CHECKING:
     from service.workflows.prescribing import Prescribing
     from service.workflows.telling import Telling
 
 ROW = "monitor"
-OPEN = ("requested", "accepted", "received", "ready", "draft")
 
 
 class Monitoring:
@@ -20,21 +20,21 @@ class Monitoring:
 
     def __init__(self, telling: "Telling", prescribing: "Prescribing") -> None:
         self._telling, self._story, self._prescribing = telling, telling.story, prescribing
-        self._rules = telling.house.knowledge.monitoring
+        self._rules, self._tasks = telling.house.knowledge.monitoring, Tasks(telling, ROW)
 
     def settle(self) -> None:
         """One open Task for each medicine and schedule, at the day it is next due."""
         wanted = self._wanted()
-        for key, row in list(self._story.all(ROW)):
+        for key, row in self._story.all(ROW):
             if key not in wanted:
-                self._close(key, row, "cancelled", "The medicine was stopped.")
+                self._tasks.close(key, row, "cancelled", "The medicine was stopped.")
                 self._story.drop(ROW, key)
             elif row["body"]["id"] != wanted[key]["id"]:
-                self._close(key, row, "completed", "A result arrived.")
+                self._tasks.close(key, row, "completed", "A result arrived.")
         for key, body in wanted.items():
             row_ = self._story.get(ROW, key)
             if row_ is None or row_["body"]["id"] != body["id"]:
-                self._put(key, body)
+                self._tasks.put(key, body)
 
     def _wanted(self) -> dict[str, Json]:
         values = self._prescribing.values
@@ -47,11 +47,3 @@ class Monitoring:
                 due = plan.due(began, last)
                 found[f"{medicine.ref}|{plan.id}"] = monitoring.task(self._rules, plan, medicine, self._story.person, due, iso(self._telling.now))
         return found
-
-    def _close(self, key: str, row: Json, status: str, why: str) -> None:
-        if row["status"] in OPEN:
-            self._put(key, row["body"] | {"status": status, "statusReason": {"text": why}})
-
-    def _put(self, key: str, body: Json) -> None:
-        self._story.put(ROW, key, {"ref": f"Task/{body['id']}", "status": body["status"], "body": body})
-        self._telling.put(f"Task/{body['id']}", body, [])

@@ -78,6 +78,12 @@ class Prescribing:
         """Everything prescribed or taken, by ref."""
         return [_medicine(row) for _, row in self._story.all("medicine")]
 
+    def of_class(self, name: str) -> list[tuple[Medicine, tuple[str, ...]]]:
+        """The medicines with an ingredient of a class (collect.CLASSES), each with those ingredients."""
+        groups, drugs = collect.CLASSES[name], self._knowledge.drugs.by_id
+        found = [(each, tuple(drug for drug in each.ingredients if drug in drugs and drugs[drug].group in groups)) for each in self.medicines]
+        return [(medicine, mine) for medicine, mine in found if mine]
+
     @cached_property
     def checks(self) -> list[Checked]:
         """Every active medicine against everything that is known of the person."""
@@ -138,7 +144,7 @@ class Prescribing:
             wanted[issue["id"]] = (issue, medicine)
         for id_, (issue, medicine) in wanted.items():
             self._stand(id_, issue, self._labels(medicine.ref))
-        for id_, row in list(self._story.all("issue")):
+        for id_, row in self._story.all("issue"):
             if id_ not in wanted and row["body"]["status"] == "preliminary":
                 self._fall(id_, row["body"])
 

@@ -21,10 +21,7 @@ async def of_canonical(house: "House", canonical: str) -> Json | None:
         return house.parse_stored(stored.body) if stored is not None and not stored.deleted else None
     query = house.searcher.understand("Questionnaire", b"_count=20")
     query.criteria.append(house.searcher.equal("Questionnaire", "url", url))
-    statement = house.searcher.page(query, None, 20, None)
-    assert statement is not None
-    found = [house.parse_stored(row[6]) for row in await house.store.fetch(statement.sql, statement.params)]
-    return next((each for each in found if not version or each.get("version") == version), None)
+    return next((each for each in await house.first(query, None, 20) if not version or each.get("version") == version), None)
 
 
 async def foreign(house: "House", response: Json, beside: Sequence[Json] = ()) -> Json | None:

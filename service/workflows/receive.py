@@ -14,7 +14,7 @@ from service.errors import Kind, Refusal
 from service.references import local
 from service.security.reach import Reach
 from service.store.clock import now_us
-from service.store.unit import ANY, Audit, GuardFailed, Reading, Stale, StaleStory, Stored, Unit
+from service.store.unit import Audit, GuardFailed, Reading, Stale, StaleStory, Stored, Unit, pinned
 from service.workflows import people, questionnaires
 from service.workflows.change import Change, Matched, Requester
 from service.workflows.standing import Standing
@@ -92,6 +92,15 @@ async def _agree(house: "House", changes: list[Change], who: Requester) -> None:
     for change in changes:
         await agree_one(house, change, who, new, standing)
         change.related = change.related or await related(house, change, medications, standing, changes)
+    _refuse_about_the_gone(changes)
+
+
+def _refuse_about_the_gone(changes: list[Change]) -> None:
+    """Refuse what is about a Patient that the same use case deletes. Errors: 422."""
+    gone = {change.ref for change in changes if change.kind == "Patient" and change.method == "delete"}
+    for change in changes if gone else ():
+        if change.method != "delete" and change.person in gone:
+            raise Refusal(Kind.UNPROCESSABLE, "The person that this is about is deleted together with it", people.subject_of(change.kind, {})[1] or change.kind)
 
 
 async def agree_one(house: "House", change: Change, who: Requester, new: frozenset[str], standing: Standing) -> None:
@@ -149,14 +158,19 @@ async def _previous(house: "House", change: Change, reach: Reach, standing: Stan
     if current is None or current.deleted:
         change.revives = change.method == "update"
         return
-    if reach.person is not None and change.expected == ANY:
-        change.expected = current.version  # nobody moves it to another person before the commit
+    if reach.person is not None:
+        change.expected = pinned(change.expected, current.version)  # nobody moves it to another person before the commit
     previous = house.parse_stored(current.body)
     change.previous, change.was_about = previous, current.person
     if change.method == "delete":
         change.person = current.person
-    if change.kind not in PERSONS_OWN and DERIVED_TAG in previous.get("meta", {}).get("tag", []):
+    if is_derived(change.kind, previous):
         raise Refusal(Kind.CONFLICT, "This resource is derived: change what it rests on, or use $review", change.kind, code="business-rule")
+
+
+def is_derived(kind: str, resource: Json) -> bool:
+    """Whether what stands is ours to make, and changes only with what it rests on."""
+    return kind not in PERSONS_OWN and DERIVED_TAG in resource.get("meta", {}).get("tag", [])
 
 
 async def _think(house: "House", work: Work) -> Unit:

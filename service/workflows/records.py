@@ -70,7 +70,7 @@ def denies(provision: Json) -> bool:
 
 def _flag(story: Story, change: Change) -> None:
     """A Flag of ours that a person changed: no longer active means resolved."""
-    for key, row in list(story.all("flag")):
+    for key, row in story.all("flag"):
         if row["ref"] == change.ref:
             status = (change.resource or {}).get("status", "entered-in-error")
             story.put("flag", key, row | {"status": status})
@@ -79,7 +79,7 @@ def _flag(story: Story, change: Change) -> None:
 def _task(story: Story, change: Change) -> None:
     """A Task of ours that a person took up, completed or declined: from then on it is theirs."""
     for kind in ("review", "monitor"):
-        for key, row in list(story.all(kind)):
+        for key, row in story.all(kind):
             if row["ref"] == change.ref:
                 resource = change.resource or {"status": "entered-in-error"}
                 story.put(kind, key, row | {"status": resource.get("status"), "body": row["body"] | resource})

@@ -7,6 +7,7 @@ from mappings.suggestions import collect
 from mappings.suggestions.review_points import Treatment, at_risk, due, task
 from mappings.vocabulary import Json
 from service.workflows.clinical_time import iso
+from service.workflows.tasks import Tasks
 
 if TYPE_CHECKING:
     from service.workflows.prescribing import Prescribing
@@ -20,7 +21,7 @@ class Reviewing:
 
     def __init__(self, telling: "Telling", prescribing: "Prescribing") -> None:
         self._telling, self._story, self._prescribing = telling, telling.story, prescribing
-        self._schedule = telling.house.knowledge.review_points
+        self._schedule, self._tasks = telling.house.knowledge.review_points, Tasks(telling, ROW)
 
     def settle(self) -> None:
         """Ask for what is due under the treatment that runs now, and cancel what belongs to another."""
@@ -28,11 +29,10 @@ class Reviewing:
         wanted = self._wanted(treatment) if treatment else {}
         for key, body in wanted.items():
             if self._story.get(ROW, key) is None:
-                self._put(key, body)
-        for key, row in list(self._story.all(ROW)):
-            ended = treatment is None or not key.startswith(f"{_key(treatment)}|")
-            if ended and row["status"] in ("requested", "accepted", "received", "ready", "draft"):
-                self._put(key, row["body"] | {"status": "cancelled", "statusReason": {"text": "The treatment ended, or another one began."}})
+                self._tasks.put(key, body)
+        for key, row in self._story.all(ROW):
+            if treatment is None or not key.startswith(f"{_key(treatment)}|"):
+                self._tasks.close(key, row, "cancelled", "The treatment ended, or another one began.")
 
     def _wanted(self, treatment: Treatment) -> dict[str, Json]:
         now = datetime.fromtimestamp(self._telling.now / 1e6, UTC)
@@ -43,18 +43,12 @@ class Reviewing:
 
     def _treatment(self) -> Treatment | None:
         """The newest active treatment of the class whose start is known."""
-        drugs, groups = self._telling.house.knowledge.drugs.by_id, collect.CLASSES[self._schedule.medicines]
         found = []
-        for medicine in self._prescribing.medicines:
+        for medicine, mine in self._prescribing.of_class(self._schedule.medicines):
             began = collect.instant(medicine.start)
-            mine = tuple(drug for drug in medicine.ingredients if drug in drugs and drugs[drug].group in groups)
-            if medicine.active and began is not None and mine:
+            if medicine.active and began is not None:
                 found.append(Treatment(medicine.ref, began, mine))
         return max(found, key=lambda each: (each.began, each.ref), default=None)
-
-    def _put(self, key: str, body: Json) -> None:
-        self._story.put(ROW, key, {"ref": f"Task/{body['id']}", "status": body["status"], "body": body})
-        self._telling.put(f"Task/{body['id']}", body, [])
 
 
 def _key(treatment: Treatment) -> str:

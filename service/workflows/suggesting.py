@@ -81,13 +81,8 @@ class Suggesting:
 
     def _began(self) -> str | None:
         """When the newest active antidepressant was started."""
-        groups, by_id = collect.CLASSES["antidepressant"], self._knowledge.drugs.by_id
-        starts = [
-            medicine.start
-            for medicine in self._prescribing.medicines
-            if medicine.active and medicine.start and any(drug in by_id and by_id[drug].group in groups for drug in medicine.ingredients)
-        ]
-        return max(starts, default=None)
+        given = self._prescribing.of_class("antidepressant")
+        return max((medicine.start for medicine, _ in given if medicine.active and medicine.start), default=None)
 
     # Flags
 
@@ -116,7 +111,7 @@ class Suggesting:
 
     def _drop_flags(self, measure: str, gone: set[str], event: Event | None) -> None:
         """A Flag whose answer was withdrawn, or amended so that it no longer says so, was raised in error."""
-        for key, row in list(self._story.all("flag")):
+        for key, row in self._story.all("flag"):
             if not key.startswith(f"{measure}."):
                 continue
             amended = event is not None and row["source"] == event.source and event.scored is not None and key not in {hit.code for hit in event.scored.safety}
@@ -165,10 +160,10 @@ class Suggesting:
 
     def _trials(self) -> list[trials.Trial]:
         """Antidepressants as trials, judged by the course of the PHQ-9."""
-        groups = collect.CLASSES["antidepressant"]
-        drugs = frozenset(drug.id for drug in self._knowledge.drugs.by_id.values() if drug.group in groups)
+        given = self._prescribing.of_class("antidepressant")
+        drugs = frozenset(drug for _, mine in given for drug in mine)
         scores = [(at, value) for at, value in (self._story.get("latest", "phq-9") or {}).get("course", [])]
-        return trials.trials(self._prescribing.medicines, drugs, scores, iso(self._telling.now))
+        return trials.trials([medicine for medicine, _ in given], drugs, scores, iso(self._telling.now))
 
     def _evaluate(self, rule: Rule, facts: dict[str, FactValue]) -> None:
         verdict, row, now = evaluate(rule, facts), self._story.get("suggestion", rule.id), self._telling.now

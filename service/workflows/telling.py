@@ -48,7 +48,6 @@ class Telling:
         self.prescribing = Prescribing(self)
         self.treating = Treating(house.knowledge, story)
         self._driven: dict[str, int] = {}
-        self.notes: list[str] = []
 
     def note(self, changes: Iterable[Change]) -> None:
         """Take in what happened; values that cannot be placed in time yet are kept for their series."""
@@ -120,7 +119,6 @@ class Telling:
         """Work out everything that follows."""
         extracting = Extracting(self)
         extracting.settle()
-        self.notes += extracting.notes
         prescribing = self.prescribing
         prescribing.note(extracting.changes)
         suggesting = Suggesting(self, prescribing)

@@ -7,7 +7,7 @@ import orjson
 from mappings.r4.splice import splice
 from mappings.vocabulary import OURS, Json
 from service.store.numbers import type_number
-from service.store.unit import ANY, IndexRows, Write
+from service.store.unit import ANY, Expected, IndexRows, Write
 
 if TYPE_CHECKING:
     from service.house import House
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 DERIVED_TAG = {"system": OURS, "code": "derived"}
 
 
-def received_write(house: "House", kind: str, id_: str, resource: Json, body: bytes, person: str | None, expected: int, fresh: bool) -> Write:
+def received_write(house: "House", kind: str, id_: str, resource: Json, body: bytes, person: str | None, expected: Expected, fresh: bool) -> Write:
     """A resource as it was sent."""
     head, tail = splice(body, resource, id_)
     index = house.indexer.rows(kind, resource, person)
@@ -43,7 +43,7 @@ def derived_write(house: "House", resource: Json, person: str | None, security: 
     return Write(f"{kind}/{id_}", type_number(kind), head, tail, index, person, ANY, fresh)
 
 
-def deletion(kind: str, id_: str, person: str | None, expected: int) -> Write:
+def deletion(kind: str, id_: str, person: str | None, expected: Expected) -> Write:
     """The deletion of a resource."""
     return Write(f"{kind}/{id_}", type_number(kind), b"", b"", IndexRows(), person, expected, deleted=True)
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.fhir.persons import SYSTEM, found, new_person, observation, patient, stored
+from tests.fhir.persons import SYSTEM, found, issue, new_person, observation, patient, stored
 
 
 def asked(value: str) -> str:
@@ -116,7 +116,32 @@ async def test_fifty_updates_of_one_version_give_one(client: httpx.AsyncClient) 
     assert await race(client, "PUT", f"Patient/{first['id']}", json.dumps(first), if_match='W/"1"') == {200: 1, 412: 49}
 
 
-@pytest.mark.parametrize("header", ["1", '"x"', "W/1", 'W/""'])
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize(("header", "holds"), [("*", True), ('W/"1", W/"2"', True), ('"7","2"', True), ('W/"1", W/"3"', False), ('W/"2" , "2"', True)])
+async def test_if_match_of_any_and_of_several(client: httpx.AsyncClient, method: str, header: str, holds: bool) -> None:
+    """RFC 9110, 13.1.1; the version that stands is the second."""
+    first = await stored(client, patient())
+    address, body = f"Patient/{first['id']}", json.dumps(first)
+    assert (await client.put(address, content=body)).json()["meta"]["versionId"] == "2"
+    content = json.dumps([{"op": "add", "path": "/active", "value": True}]) if method == "PATCH" else body
+    kind = "application/json-patch+json" if method == "PATCH" else "application/fhir+json"
+    answer = await client.request(method, address, content=content, headers={"if-match": header, "content-type": kind})
+    assert answer.status_code == ((204 if method == "DELETE" else 200) if holds else 412)
+
+
+async def test_if_match_of_any_where_nothing_stands(client: httpx.AsyncClient) -> None:
+    """Neither where nothing ever stood nor where it was deleted; nor by criteria that find nothing."""
+    made = await stored(client, patient())
+    assert (await client.delete(f"Patient/{made['id']}")).status_code == 204
+    for id_ in (made["id"], str(uuid4())):
+        answer = await client.put(f"Patient/{id_}", content=json.dumps(patient(id=id_)), headers={"if-match": "*"})
+        assert (answer.status_code, issue(answer)["diagnostics"]) == (412, "Nothing stands at this address")
+    for header in ("*", 'W/"1", W/"2"'):
+        by_criteria = await client.put(asked(str(uuid4())), content=json.dumps(patient()), headers={"if-match": header})
+        assert by_criteria.status_code == 412
+
+
+@pytest.mark.parametrize("header", ["1", '"x"', "W/1", 'W/""', '*, W/"1"', 'W/"1",', "", ","])
 async def test_malformed_if_match(client: httpx.AsyncClient, header: str) -> None:
     first = await stored(client, patient())
     assert (await client.put(f"Patient/{first['id']}", content=json.dumps(first), headers={"if-match": header})).status_code == 400

@@ -50,13 +50,35 @@ async def test_bounds_units_and_nothing(client: httpx.AsyncClient) -> None:
              {"name": "include", "valueBoolean": True}, {"name": "limit", "valuePositiveInt": 2}]  # fmt: skip
     posted = await client.post("Observation/$stats", content=json.dumps({"resourceType": "Parameters", "parameter": asked}))
     assert [each["name"] for each in posted.json()["parameter"]] == ["statistics", "source", "source"]
+    period = [*asked[:2], {"name": "statistic", "valueCode": "count"}, {"name": "period", "valuePeriod": {"start": "2026-01-03", "end": "2026-01-04"}}]
+    within = await client.post("Observation/$stats", content=json.dumps({"resourceType": "Parameters", "parameter": period}))
+    assert within.json()["parameter"][0]["resource"]["component"][0]["valueQuantity"]["value"] == 2
     await stored(client, observation(who, "s", 5000, "g", "2026-01-10T00:00:00Z"))
     refused = await client.get(f"Observation/$stats?subject={who}&code=s&statistic=average")
     assert (refused.status_code, "several units" in issue(refused)["diagnostics"]) == (422, True)
 
 
+async def test_one_without_a_date_counts_and_one_with_two_codings_counts_once(client: httpx.AsyncClient) -> None:
+    who = await new_person(client)
+    await measured(client, who)
+    undated = observation(who, "s", 14, "kg")
+    del undated["effectiveDateTime"]
+    undated["code"]["coding"].append({"system": "urn:test:others", "code": "s"})
+    await stored(client, undated)
+    assert await told(client, f"subject={who}&code=s&statistic=count,average") == {"count": 9, "average": 6}
+    assert await told(client, f"subject={who}&code=s&statistic=count&start=2026-01-01") == {"count": 8}
+
+
+@pytest.mark.parametrize("period", [{"valueString": "2026"}, {"valuePeriod": "2026"}, {"valuePeriod": {"start": 2026}}, {"valuePeriod": {"end": "soon"}}])
+async def test_a_period_that_is_none(client: httpx.AsyncClient, period: dict[str, Any]) -> None:
+    asked = [{"name": "subject", "valueUri": "Patient/1"}, {"name": "code", "valueString": "s"}, {"name": "statistic", "valueCode": "count"}]
+    body = {"resourceType": "Parameters", "parameter": [*asked, {"name": "period"} | period]}
+    assert (await client.post("Observation/$stats", content=json.dumps(body))).status_code == 400
+
+
 @pytest.mark.parametrize("query", ["code=s&statistic=average", "subject=Patient/1&statistic=average", "subject=Patient/1&code=s",
-                                   "subject=Patient/1&code=s&statistic=luck", "subject=Patient/1&code=s&statistic=count&duration=long"])  # fmt: skip
+                                   "subject=Patient/1&code=s&statistic=luck", "subject=Patient/1&code=s&statistic=count&duration=long",
+                                   "subject=Patient/1&code=s&statistic=count&period=2026"])  # fmt: skip
 async def test_bad_questions(client: httpx.AsyncClient, query: str) -> None:
     assert (await client.get(f"Observation/$stats?{query}")).status_code == 400
 

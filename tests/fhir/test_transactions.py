@@ -1,5 +1,6 @@
 """batch and transaction (R4 http.html#transaction): order, references, all or nothing."""
 
+import asyncio
 import json
 from base64 import b64encode
 from typing import Any
@@ -208,6 +209,66 @@ async def test_entries_that_would_be_one_resource_or_are_none(client: httpx.Asyn
     assert await found(client, f"Patient?identifier={SYSTEM}|{value}") == []
     broken = json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": [{"resource": "x", "request": {"method": "POST", "url": "Patient"}}]})
     assert (await client.post("", content=broken)).status_code == 400
+
+
+@pytest.mark.parametrize("by_identifier", [False, True])
+async def test_nothing_is_stored_about_a_patient_who_is_deleted_with_it(client: httpx.AsyncClient, by_identifier: bool) -> None:
+    value = str(uuid4())
+    person = await new_person(client, identifier=[{"system": SYSTEM, "value": value}])
+    about = {"subject": {"identifier": {"system": SYSTEM, "value": value}}} if by_identifier else {}
+    answer = await client.post("", content=bundle(entry("DELETE", person), entry("POST", "Observation", observation(person, **about))))
+    assert (answer.status_code, issue(answer)["code"], issue(answer)["expression"]) == (422, "business-rule", ["Observation.subject"])
+    assert (await client.get(person)).status_code == 200
+    gone = await client.post("", content=bundle(entry("DELETE", person), entry("POST", "Patient", patient())))
+    assert gone.status_code == 200, "another's record may begin"
+
+
+@pytest.mark.parametrize(("tags", "status"), [("*", 200), ('W/"1", W/"4"', 200), ('W/"3", W/"4"', 412)])
+async def test_if_match_of_an_entry(client: httpx.AsyncClient, tags: str, status: int) -> None:
+    person = await new_person(client)
+    body = patient(id=person.split("/")[1])
+    answer = await client.post("", content=bundle(entry("PUT", person, body, ifMatch=tags)))
+    assert answer.status_code == status, answer.text
+
+
+async def accesses(client: httpx.AsyncClient, ref: str) -> list[str]:
+    """The audited interactions with a resource, oldest first."""
+    await asyncio.sleep(0.2)  # the trail is written in groups
+    return [each["subtype"][0]["code"] for each in await found(client, f"AuditEvent?entity={ref}&_sort=date")]
+
+
+async def test_what_if_none_exist_finds_is_audited_as_read(client: httpx.AsyncClient) -> None:
+    value = str(uuid4())
+    body, criteria = patient(identifier=[{"system": SYSTEM, "value": value}]), f"identifier={SYSTEM}|{value}"
+    made = (await client.post("Patient", content=json.dumps(body))).json()
+    again = await client.post("Patient", content=json.dumps(body), headers={"if-none-exist": criteria})
+    assert (again.status_code, again.json()["id"]) == (200, made["id"])
+    assert await accesses(client, f"Patient/{made['id']}") == ["create", "read"]
+    answer = await client.post("", content=bundle(entry("POST", "Patient", body, ifNoneExist=criteria)))
+    assert answer.json()["entry"][0]["response"]["status"] == "200"
+    assert await accesses(client, f"Patient/{made['id']}") == ["create", "read", "read"]
+    refused = await client.post("", content=bundle(entry("POST", "Patient", body, ifNoneExist=criteria), entry("GET", "Patient/nobody")))
+    assert refused.status_code == 400
+    assert await accesses(client, f"Patient/{made['id']}") == ["create", "read", "read"], "nothing was answered"
+
+
+@pytest.mark.parametrize("writes", [False, True])
+async def test_a_read_in_a_transaction_is_audited_once(client: httpx.AsyncClient, writes: bool) -> None:
+    person = await new_person(client)
+    more = [entry("POST", "Patient", patient())] if writes else []
+    answer = await client.post("", content=bundle(entry("GET", person), *more))
+    assert answer.json()["entry"][0]["resource"]["id"] == person.split("/")[1]
+    assert await accesses(client, person) == ["create", "read"]
+
+
+async def test_prefer_operation_outcome_counts_for_entries(client: httpx.AsyncClient) -> None:
+    person = await new_person(client)
+    answer = await client.post("", content=bundle(entry("POST", "Patient", patient()), entry("DELETE", person)), headers={"prefer": "return=OperationOutcome"})
+    done = answer.json()["entry"]
+    assert [each["response"]["status"] for each in done] == ["201", "200"]
+    assert [each["response"]["outcome"]["resourceType"] for each in done] == ["OperationOutcome"] * 2
+    assert done[0]["response"]["location"]
+    assert not any("resource" in each for each in done)
 
 
 def _base64(text: str) -> str:

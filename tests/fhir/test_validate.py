@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.fhir.persons import found, new_person, observation, patient, stored
+from tests.story.telling import phq9, weeks_ago
 
 BROKEN = [
     (patient(gender="nobody"), "code-invalid", "Patient.gender"),
@@ -61,6 +62,28 @@ async def test_modes(client: httpx.AsyncClient) -> None:
     assert (await issues(client, f"Patient/{uuid4()}/$validate", parameters(mode="delete")))[0][:2] == ("warning", "not-found")
     assert (await issues(client, "Questionnaire/phq-9/$validate", parameters(mode="delete")))[0][:2] == ("error", "not-supported")
     assert (await client.get(f"Patient/{uuid4()}/$validate")).status_code == 404
+
+
+async def test_updates_of_what_is_not_a_persons_to_change(client: httpx.AsyncClient) -> None:
+    """As the update itself would be refused: what comes from a knowledge file, what is derived, what is append-only. A Flag is a person's to settle."""
+    scale = (await client.get("Questionnaire/phq-9")).json()
+    assert await issues(client, "Questionnaire/phq-9/$validate", json.dumps(scale)) == [("error", "not-supported", "Questionnaire")]
+    assert await issues(client, "Questionnaire/$validate", parameters(scale, mode="update")) == [("error", "not-supported", "Questionnaire")]
+    assert ("error", "not-supported", "Questionnaire") not in await issues(client, "Questionnaire/$validate", parameters(scale, mode="create"))
+    person = await new_person(client)
+    await stored(client, phq9(person, (2, 2, 2, 2, 1, 1, 2, 0, 1), weeks_ago(0)))
+    (score,) = await found(client, f"Observation?patient={person}&code=phq-9")
+    assert await issues(client, f"Observation/{score['id']}/$validate", json.dumps(score)) == [("error", "business-rule", None)]
+    assert await issues(client, f"Observation/{score['id']}/$validate", parameters(mode="delete")) == [("error", "business-rule", None)]
+    (flag,) = await found(client, f"Flag?patient={person}")
+    assert await issues(client, f"Flag/{flag['id']}/$validate", json.dumps(flag | {"status": "inactive"})) == CLEAN
+    assert await issues(client, f"Flag/{flag['id']}/$validate", parameters(mode="delete")) == CLEAN
+
+
+async def test_findings_are_bounded_errors_first(client: httpx.AsyncClient) -> None:
+    body = patient(meta={"profile": ["http://example.org/profile"]}, address=[{"use": "nowhere"} for _ in range(80)])
+    seen = await issues(client, "Patient/$validate", json.dumps(body))
+    assert [each[0] for each in seen] == ["error"] * 50 + ["information"]
 
 
 async def test_a_subject_that_leads_nowhere_and_profiles(client: httpx.AsyncClient) -> None:

@@ -1,5 +1,6 @@
 """/ingest/pharmcat, /ingest/hl7v2, /ingest/csv: what is stored, what is refused and why, on both databases."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -156,6 +157,18 @@ async def test_csv_row_by_row(client: httpx.AsyncClient, door: httpx.AsyncClient
     again = await door.post("/ingest/csv", content="\n".join(lines).encode())
     assert again.status_code == 200
     assert (await door.post("/ingest/csv", content="\n".join([lines[0], *lines[8:]]).encode())).status_code == 422
+
+
+async def test_each_person_is_audited_with_their_own_report(client: httpx.AsyncClient, door: httpx.AsyncClient) -> None:
+    people = [await person(client) for _ in range(2)]
+    rows = [f"{SYSTEM}|{value},CYP2C19,*2/*2,2026-09-30,Lab A" for _, value in people]
+    done = await door.post("/ingest/csv", content="\n".join(["patient,gene,diplotype,specimen_date,laboratory", *rows]).encode())
+    assert done.status_code == 201, done.text
+    await asyncio.sleep(0.2)  # the trail is written in groups
+    for (who, _), report in zip(people, done.json()["reports"], strict=True):
+        events = await found(client, f"AuditEvent?patient={who}&subtype=operation&entity-type=DiagnosticReport")
+        (event,) = [each for each in events if each["outcomeDesc"] == "201"]  # the others are the writes themselves
+        assert [each["what"]["reference"] for each in event["entity"] if "what" in each] == [report, who]
 
 
 @pytest.mark.parametrize(("path", "body", "words"), [

@@ -174,3 +174,13 @@ def test_a_licensed_source_is_asked_and_its_failure_is_said(knowledge: Any) -> N
     for name in ("no_such_module:ask", "licensed_interactions:none", "nonsense"):
         with pytest.raises(SettingsError):
             sources(Settings(interactions=name), knowledge)
+
+
+@pytest.mark.parametrize("parameter", [None, "resource", [None], [{"name": {"a": 1}, "resource": {}}], [{"name": "resource", "resource": []}]])
+async def test_parameters_without_the_resource_are_refused(client: httpx.AsyncClient, parameter: Any) -> None:
+    body = json.dumps({"resourceType": "Parameters", "parameter": parameter})
+    for address, name in {"MedicationRequest/$check": "A MedicationRequest", "Observation/$deviation": "An Observation",
+                          "QuestionnaireResponse/$extract": "A QuestionnaireResponse",
+                          "Questionnaire/$next-question": "A QuestionnaireResponse"}.items():  # fmt: skip
+        answer = await client.post(address, content=body)
+        assert (answer.status_code, issue(answer)["code"], issue(answer)["diagnostics"]) == (400, "required", f"{name} is needed")

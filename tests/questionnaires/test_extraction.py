@@ -1,6 +1,7 @@
 """Extraction by SDC (extraction.html): what becomes of foreign answers, on $extract and when they are stored."""
 
 import json
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from tests.questionnaires import forms
 from tests.story.telling import OURS, phq9, weeks_ago
 
 Json = dict[str, Any]
+UUIDS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def url() -> str:
@@ -45,6 +47,8 @@ async def test_extract_of_a_scale_is_what_storing_would_create_and_stores_nothin
     urls = {entry["fullUrl"] for entry in entries}
     assert all(reference["reference"] in urls for reference in totals[0]["derivedFrom"]), "the Bundle stands by itself"
     assert of(entries, "Flag"), "item 9 was answered above zero"
+    unknown = [each for each in UUIDS.findall(json.dumps(entries)) if f"urn:uuid:{each}" not in urls and f"Patient/{each}" != person]
+    assert not unknown, "nothing is named that is not in it, also in no narrative"
     assert all(entry["request"] == {"method": "POST", "url": entry["resource"]["resourceType"]} for entry in entries)
     await stored(client, response)
     kinds = sorted(each["resourceType"] for each in (entry["resource"] for entry in (await client.get(f"{person}/$everything")).json()["entry"]))
@@ -68,6 +72,7 @@ async def test_of_a_stored_response(client: httpx.AsyncClient) -> None:
     totals = [each for each in of(answer.json()["entry"], "Observation") if any(code["code"] == "phq-9" for code in each["code"]["coding"])]
     assert totals[0]["derivedFrom"][0] == {"reference": f"QuestionnaireResponse/{made['id']}"}
     assert not of(answer.json()["entry"], "QuestionnaireResponse")
+    assert set(re.findall(r"QuestionnaireResponse/[0-9a-f-]{36}", answer.text)) == {f"QuestionnaireResponse/{made['id']}"}
     assert (await client.get("QuestionnaireResponse/nobody/$extract")).status_code == 404
 
 
@@ -130,6 +135,9 @@ async def test_storing_amending_and_deleting(client: httpx.AsyncClient) -> None:
     assert sorted(each["code"]["text"] for each in conditions) == ["Diabetes mellitus", "hay fever"]
     assert any(tag == {"system": OURS, "code": "derived"} for tag in conditions[0]["meta"]["tag"])
     assert (await client.delete(f"Condition/{conditions[0]['id']}")).status_code == 409, "it is changed by what it rests on"
+    assert (await client.put(f"QuestionnaireResponse/{made['id']}", content=json.dumps(made | {"language": "de"}))).status_code == 200
+    again = await found(client, f"Condition?patient={person}")
+    assert [each["meta"]["versionId"] for each in again] == ["1", "1"], "the answers are the same: what stands on them is left alone"
     amended = made | {"status": "amended", "item": [made["item"][0]]}
     assert (await client.put(f"QuestionnaireResponse/{made['id']}", content=json.dumps(amended))).status_code == 200
     left = await found(client, f"Condition?patient={person}")
