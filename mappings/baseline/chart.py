@@ -58,14 +58,10 @@ def trajectory_svg(prior: Prior, points: Sequence[Point], phases: Sequence[Phase
         f'<title id="{name}-title">{escape(title)}</title>',
         f'<desc id="{name}-desc">{escape(_description(prior, points, phases))}</desc>',
         f'<rect width="{_WIDTH}" height="{height}" fill="#ffffff"/>',
-        _text(_LEFT, 32, title, _INK, 19, "start", "600"),
-        _text(_LEFT, 52, _axis_label(prior), _SOFT, 12.5),
+        _text(_LEFT, 32, f"{title[:1].upper()}{title[1:]}", _INK, 19, "start", "600"),
+        _text(_LEFT, 52, f"Each value against what the person's earlier ones made likely{f', in{unit(prior)}' if unit(prior) else ''}", _SOFT, 12.5),
     ]
     return "\n".join([*head, *body, *_legend(prior, top + _PLOT + 62, bool(phases), bool(foretold)), "</svg>"]) + "\n"
-
-
-def _axis_label(prior: Prior) -> str:
-    return f"{prior.title[:1].upper()}{prior.title[1:]}{f' in{unit(prior)}' if unit(prior) else ''}"
 
 
 def _description(prior: Prior, points: Sequence[Point], phases: Sequence[Phase]) -> str:

@@ -1,8 +1,10 @@
 """What is known of a measure before the first value of a person: one file per measure in priors/, or one a site fitted itself."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from zlib import crc32
 
 from mappings.baseline.grid import Grid, Theta, grid
 from mappings.baseline.levels import KEYS, Levels
@@ -179,9 +181,11 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """One measure. `units`: accepted UCUM code -> factor to `unit`; `mcid` in `unit`; `resolution` 0 where values are exact."""
+    """One measure. `fingerprint`: of all that judging rests on, by which a stored state knows the prior it came from; `units`: accepted UCUM code
+    -> factor to `unit`; `mcid` in `unit`; `resolution` 0 where values are exact."""
 
     measure: str
+    fingerprint: int
     title: str
     short: str
     codes: tuple[tuple[str, str], ...]
@@ -220,7 +224,7 @@ def build(data: Json) -> Prior:
     unit: str = data.get("unit", "1")
     title: str = data.get("title") or data["measure"]
     prior = Prior(
-        measure=data["measure"], title=title, short=data.get("short") or title,
+        measure=data["measure"], fingerprint=_fingerprint(data), title=title, short=data.get("short") or title,
         codes=tuple((SYSTEMS[each["system"]], each["code"]) for each in data.get("codes", [])),
         unit=unit, unit_text=data.get("unit_text") or unit, units=data.get("units", {unit: 1.0}),
         transform=shape, theta=theta, grid=grid(theta), resolution=float(data.get("resolution", 0.0)), levels=_levels(data),
@@ -234,6 +238,11 @@ def build(data: Json) -> Prior:
     )  # fmt: skip
     _refuse_contradictions(prior)
     return prior
+
+
+def _fingerprint(data: Json) -> int:
+    judged = ("transform", "theta", "resolution", "levels", "minimum", "maximum", "mcid", "direction", "critical", "unwell", "treatment")
+    return crc32(json.dumps({name: data.get(name) for name in judged}, sort_keys=True).encode())
 
 
 def _transform(data: Json) -> Transform:

@@ -10,6 +10,10 @@ LOINC, UCUM, RXNORM = "http://loinc.org", "http://unitsofmeasure.org", "http://w
 PHQ9 = ("44250-9", "44255-8", "44259-0", "44254-1", "44251-7", "44258-2", "44252-5", "44253-3", "44260-8")
 GAD7 = ("69725-0", "68509-9", "69733-4", "69734-2", "69735-9", "69689-8", "69736-7")
 ANSWERS = ("LA6568-5", "LA6569-3", "LA6570-1", "LA6571-9")
+STARTED_WEEKS: Final = 24
+"""Citalopram was begun so long ago."""
+EARLIER: Final = ((27, 18), (25, 17), (22, 13), (20, 11), (18, 8), (16, 7), (14, 5), (12, 6))
+"""(weeks ago, PHQ-9) of the episode that it was begun for, and of the answer to it."""
 PHQ9_COURSE = (5, 6, 5, 4, 6, 5, 5, 6, 4, 5)
 GAD7_COURSE = (4, 4, 5, 3, 4, 5, 4, 4, 5, 4)
 UNUSUAL: Final = (2, 2, 2, 2, 1, 1, 2, 0, 1)
@@ -49,8 +53,9 @@ def spread(total: int, items: int, rng: random.Random, calm_last: bool) -> tuple
 
 
 def weekly(person: str, now: datetime) -> list[Json]:
-    """Ten weekly PHQ-9 and GAD-7 responses, oldest first."""
-    rng, found = random.Random(7), []
+    """The PHQ-9 responses of the episode, then ten weekly PHQ-9 and GAD-7 responses, oldest first."""
+    rng = random.Random(7)
+    found = [answers(spread(total, 9, rng, True), PHQ9, "phq-9", person, now - timedelta(weeks=weeks)) for weeks, total in EARLIER]
     for week, (phq, gad) in enumerate(zip(PHQ9_COURSE, GAD7_COURSE, strict=True)):
         at = now - timedelta(weeks=10 - week)
         found.append(answers(spread(phq, 9, rng, True), PHQ9, "phq-9", person, at))
@@ -92,7 +97,7 @@ def laboratory(person: str, now: datetime) -> list[Json]:
 
 def background(now: datetime) -> list[tuple[str, Json]]:
     """(type, resource) of what stands around the answers; "PERSON" is put in by the caller."""
-    start = (now - timedelta(weeks=12)).date().isoformat()
+    start = (now - timedelta(weeks=STARTED_WEEKS)).date().isoformat()
     subject = {"reference": "PERSON"}
     return [
         (

@@ -16,7 +16,7 @@ from mappings.baseline.prior import Prior
 from mappings.baseline.treatment import Timeline
 from service.store.unit import Reading
 
-_HEAD = struct.Struct("<qqqdqqd")
+_HEAD = struct.Struct("<qqqqdqqd")
 _STREAM = struct.Struct("<HI")
 _MARK = -(1 << 63) + 1
 """Opens the stored state; no instant is this early. One that opens otherwise (0.1, of November 2026) is replayed when it is next needed."""
@@ -63,7 +63,7 @@ def begun(raw: bytes) -> int | None:
     """The instant of the first scored value of a stored state; None where it has none."""
     if len(raw) < _HEAD.size or _HEAD.unpack_from(raw)[0] != _MARK:
         return None
-    _, _, count, _, first_at, _, _ = _HEAD.unpack_from(raw)
+    _, _, _, count, _, first_at, _, _ = _HEAD.unpack_from(raw)
     return int(first_at) if count else None
 
 
@@ -111,10 +111,10 @@ class Series:
         self.states: dict[str, State] = {}
 
     def _take(self, raw: bytes) -> bool:
-        """Go on from a stored state; False where it is of an older kind."""
-        if len(raw) < _HEAD.size or _HEAD.unpack_from(raw)[0] != _MARK:
+        """Go on from a stored state; False where it is of an older kind, or rests on another prior."""
+        if len(raw) < _HEAD.size or _HEAD.unpack_from(raw)[:2] != (_MARK, self._fingerprint):
             return False
-        _, self.last_at, self.count, first, first_at, newest_at, newest = _HEAD.unpack_from(raw)
+        _, _, self.last_at, self.count, first, first_at, newest_at, newest = _HEAD.unpack_from(raw)
         if self.count:
             self._start, self._previous = Point(first_at, first), Point(newest_at, newest)
         try:
@@ -123,6 +123,10 @@ class Series:
             self._reset()
             return False
         return True
+
+    @property
+    def _fingerprint(self) -> int:
+        return self.prior.fingerprint if self.prior else 0
 
     @property
     def first(self) -> float:
@@ -167,7 +171,7 @@ class Series:
     def dump(self) -> bytes:
         """The state to store."""
         start, newest = self._start or Point(0, 0.0), self._previous or Point(0, 0.0)
-        head = _HEAD.pack(_MARK, self.last_at, self.count, start.value, start.at, newest.at, newest.value)
+        head = _HEAD.pack(_MARK, self._fingerprint, self.last_at, self.count, start.value, start.at, newest.at, newest.value)
         return head + b"".join(_stream(name, state.to_bytes()) for name, state in sorted(self.states.items()))
 
     def judge_again(self, at: int) -> None:

@@ -131,6 +131,21 @@ def test_the_baseline_by_hand() -> None:
         assert [cell.strip() for cell in row] == [cell.strip() for cell in shown]
 
 
+def test_change_by_hand() -> None:
+    """EWMA and CUSUM from the z by their own recursions; the rest as the engine says it."""
+    page = ROOT / "docs/baseline.md"
+    (block,) = blocks(page, "json", "score")
+    rows = [line.split("|")[1:-1] for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("| week ") and line[7].isdigit()]
+    judged, _ = engine.replay(prior.build(json.loads(block.text)), [(7.0 * week, float(row[1])) for week, row in enumerate(rows)])
+    ewma = cusum = 0.0
+    for number, (row, each) in enumerate(zip(rows, judged, strict=True), 1):
+        ewma, cusum = 0.6 * ewma + 0.4 * each.z, max(0.0, cusum + each.z - 0.5)
+        score = ewma / (0.25 * (1 - 0.6 ** (2 * number))) ** 0.5
+        shown = [f"week {number}", row[1], f"{each.set_point:.2f}", f"{each.z:.2f}", f"{score:.2f}", f"{cusum:.2f}", f"{each.p_real_change:.3f}",
+                 "yes" if each.alert else "no"]  # fmt: skip
+        assert [cell.strip() for cell in row] == [cell.strip().replace("-0.00", "0.00") for cell in shown]
+
+
 def test_the_gene_drug_row_is_one_of_ours() -> None:
     (block,) = blocks(ROOT / "docs/add-knowledge.md", "json", "row=")
     file = json.loads((ROOT / block.mark.removeprefix("row=")).read_text(encoding="utf-8"))
