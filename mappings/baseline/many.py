@@ -1,4 +1,4 @@
-"""The baseline of many people at once: what engine.py says of each value, from compiled loops (kernel.py) over columns of numbers."""
+"""The baseline of many people at once: what engine.py says of each value, from compiled loops (compiled/) over columns of numbers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mappings.baseline import kernel
 from mappings.baseline.columns import back, edges, forward, takes
+from mappings.baseline.compiled import model as compiled
+from mappings.baseline.compiled.people import judge as judge_all
 from mappings.baseline.detectors import reach
 from mappings.baseline.engine import ALONE
 from mappings.baseline.levels import NOMINAL
@@ -16,7 +17,7 @@ from mappings.baseline.prior import Prior, build
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-_KIND: Final = {"identity": kernel.IDENTITY, "log": kernel.LOG, "sqrt": kernel.SQRT, "logit": kernel.LOGIT}
+_KIND: Final = {"identity": compiled.IDENTITY, "log": compiled.LOG, "sqrt": compiled.SQRT, "logit": compiled.LOGIT}
 _WORSE: Final = {"higher-worse": 1, "lower-worse": -1, "both": 0}
 
 
@@ -47,14 +48,14 @@ def judge(prior: Prior, start: NDArray[np.int64], length: NDArray[np.int64], day
     size, fine = len(value), takes(prior, value)
     kept = np.where(fine, value, 1.0)
     low, high = edges(prior, kept) if prior.resolution else (kept, kept)
-    given = kernel.Given(
+    given = compiled.Given(
         np.ascontiguousarray(day, float), forward(prior.transform, kept).astype(float), low, high, fine, _tame(prior, value),
         np.broadcast_to(np.asarray(budget, float), (size,)) * (1.0 if prior.direction == "both" else 2.0),
     )  # fmt: skip
     mean, z, p, gross, sure, score, below = np.full((7, size), np.nan)
-    made = kernel.Made(np.zeros(size, np.int64), mean, np.full((size, 4), np.nan), z, p, gross, sure, np.zeros(size, np.bool_), score, below)
+    made = compiled.Made(np.zeros(size, np.int64), mean, np.full((size, 4), np.nan), z, p, gross, sure, np.zeros(size, np.bool_), score, below)
     model = _model(prior)
-    kernel.judge(model, kernel.bench(len(model.noise)), start.astype(np.int64), length.astype(np.int64), given, made, limits and not scores_only, scores_only)
+    judge_all(model, compiled.bench(len(model.noise)), start.astype(np.int64), length.astype(np.int64), given, made, limits and not scores_only, scores_only)
     lower99, lower95, upper95, upper99 = (_shown(prior, made.limits[:, at]) for at in range(4))
     return Judged(made.n, lower95, upper95, lower99, upper99, made.z, made.p, _shown(prior, made.mean), made.gross, made.sure,
                   made.alert | (_critical(prior, value) & fine), made.log_score, made.below)  # fmt: skip
@@ -67,10 +68,10 @@ def ready(say: Callable[[str], None]) -> None:
     judge(prior, np.array([0]), np.array([1]), np.zeros(1), np.zeros(1))
 
 
-def _model(prior: Prior) -> kernel.Model:
+def _model(prior: Prior) -> compiled.Model:
     theta, grid, shape, model = prior.theta, prior.grid, prior.transform, prior.levels.model
     mirrored = (0.0, *(1 - each for each in reversed(model)), 1.0)
-    return kernel.Model(
+    return compiled.Model(
         np.array(grid.log_weight), np.array(grid.centre), np.array(grid.noise), np.array(grid.drift), float(grid.trait), float(theta.L_days),
         float(theta.shift), float(theta.T_days), float(theta.f), float(theta.pi_out), float(theta.kappa) ** 2, np.array(prior.levels.scores),
         model != NOMINAL, np.array((0.0, *model, 1.0)), np.array(mirrored), np.array((0.0, *NOMINAL, 1.0)), prior.resolution > 0, _KIND[shape.kind],

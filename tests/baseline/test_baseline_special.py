@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.special import erfc
 
-from mappings.baseline import kernel, special
+from mappings.baseline.compiled import detectors, people, special
 
 
 def test_erfc_and_its_bell_over_the_whole_line() -> None:
@@ -32,8 +32,8 @@ def test_normal_quantile(p: float) -> None:
 
 def test_what_is_kept_on_disk_is_kept_for_this_code_only(monkeypatch: Any) -> None:
     """Numba's own key is the outermost function; a constant or a part that changes has to change it too."""
-    before = kernel._fingerprint()
-    monkeypatch.setattr(kernel, "_SLACK", 0.6)
-    changed = kernel._fingerprint()
-    monkeypatch.setattr(kernel, "_forward", special.compiled()(lambda model, x: x))
-    assert len({before, changed, kernel._fingerprint()}) == 3
+    before = people.fingerprint()
+    monkeypatch.setattr(detectors, "_SLACK", 0.6)
+    changed = people.fingerprint()
+    monkeypatch.setattr(detectors, "_forward", special.compiled()(lambda model, x: x))
+    assert len({before, changed, people.fingerprint()}) == 3
