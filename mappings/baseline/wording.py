@@ -13,6 +13,7 @@ _DETECTORS: Final = {
     "cusum": "an accumulated shift (CUSUM)",
     "anchored": "a change against the anchored baseline",
     "sustained": "a change that has lasted three weeks",
+    "departed": "a level further from the anchored baseline than drift explains",
     "changepoint": "a jump of the level before one of the last values",
 }
 
@@ -99,8 +100,9 @@ def for_clinician(prior: Prior, judgement: Judgement) -> str:
     if judgement.n:
         said.append(_leaning(judgement))
     if judgement.p_real_change > 0:
+        since = "the period confirmed as stable" if judgement.confirmed else "four weeks ago or earlier"
         by = f"at least {rounded(prior, prior.mcid)}{unit(prior)}" if prior.mcid else "more than short-term variation explains"
-        said.append(f"Probability that the level has really changed by {by} against four weeks ago or earlier: {chance(judgement.p_real_change)}.")
+        said.append(f"Probability that the level has really changed by {by} against {since}: {chance(judgement.p_real_change)}.")
     if judgement.p_changepoint >= 0.5:
         said.append(f"Probability that the level jumped before one of the last values: {chance(judgement.p_changepoint)}.")
     if judgement.learnt_unwell and prior.unwell:
