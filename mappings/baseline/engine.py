@@ -99,7 +99,7 @@ class Judgement:
 
     `z` and `p` (two-sided) from the calibrated PIT; `p_real_change`: that the level now differs from the anchored baseline by more than
     the MCID (0 before there is an anchor); `confirmed`: that baseline is of a period that a clinician confirmed as stable;
-    `p_changepoint`: that the level jumped before one of the last values; `driven`: a treatment was known to act since the value before;
+    `p_changepoint`: that the level jumped before one of the last values; `drive`: what was known to act since the value before;
     `critical`: "low", "high" or None; `outside95`: beyond the 95 % limits, the good end of a scale apart; `reasons`: detectors raised;
     `log_score`: log predictive density on the transformed scale.
     """
@@ -116,10 +116,15 @@ class Judgement:
     outside95: bool
     critical: str | None
     log_score: float
-    driven: bool = False
+    drive: Drive = STILL
     confirmed: bool = False
     method: str = METHOD
     version: str = VERSION
+
+    @property
+    def driven(self) -> bool:
+        """Whether a treatment was known to act since the value before."""
+        return self.drive != STILL
 
     @property
     def day(self) -> float:
@@ -198,7 +203,7 @@ def step(prior: Prior, state: State, day: float, value: float, budget: float = A
     z = probit(max(_FLOOR, below)) if below < above else -probit(max(_FLOOR, above))
     p = min(1.0, 2 * min(below, above))
     after = updated(prior, at, expected.mixture, value, y)
-    judge = _Verdict(prior, expected, value, y, z, p, drive != STILL)
+    judge = _Verdict(prior, expected, value, y, z, p, drive)
     return judge.settle(replace(state, watch=shifted(state.watch, drive.shift)) if drive.shift else state, after, budget)
 
 
@@ -240,7 +245,7 @@ class _Verdict:
     y: float
     z: float
     p: float
-    driven: bool
+    drive: Drive
 
     def settle(self, state: State, new: Updated, budget: float) -> tuple[Judgement, State]:
         prior, expected, n = self.prior, self.expected, state.n
@@ -274,7 +279,7 @@ class _Verdict:
         critical = self.prior.critical.side(value) if self.prior.critical else None
         return Judgement(
             expected, value, self.z, self.p, new.gross, seen.sure, seen.moved, alert or critical is not None,
-            ("critical", *reasons) if critical else reasons, self.p < OUTSIDE and not seen.tame, critical, new.log_score, self.driven, confirmed,
+            ("critical", *reasons) if critical else reasons, self.p < OUTSIDE and not seen.tame, critical, new.log_score, self.drive, confirmed,
         )  # fmt: skip
 
 

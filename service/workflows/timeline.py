@@ -27,9 +27,11 @@ async def earlier_readings(store: Any, changes: Sequence[Change]) -> list[Readin
 
 async def load_series(house: "House", telling: Telling, before: Sequence[Reading]) -> None:
     """For each measure that cannot simply be appended to: all its values, then the resources that its replay needs."""
-    needed: set[str] = set()
-    for measure in telling.replays(before):
-        needed |= telling.settle(measure, await entries_of(house, telling.story.person, measure))
+    person, needed = telling.story.person, set[str]()
+    loaded = {measure: await entries_of(house, person, measure) for measure in telling.replays(before)}
+    loaded |= {measure: await entries_of(house, person, measure) for measure in telling.shared_anew(loaded)}
+    for measure, entries in loaded.items():
+        needed |= telling.settle(measure, entries)
     stored = await house.store.read_many(sorted(needed)) if needed else {}
     bodies = {ref: house.parse_stored(found.body) for ref, found in stored.items() if not found.deleted}
     telling.load(bodies, await _answered(house, bodies))
