@@ -255,7 +255,7 @@ class _Verdict:
         level, variance = _level(new.weight, new.level, new.variance)
         sure = _real_change(new, limits, anchor) if anchor and limits else 0.0
         gap = expected.day - last if n else -1.0
-        jumped, jumps = changepoint.seen(prior, state.watch.jumps, gap, self.z, expected.sd, new.gain)
+        jumped, jumps = changepoint.seen(prior, state.watch.jumps, gap, self.z, expected.sd, new.gain, new.gross)
         away = departed(prior, anchor, expected.day, level, variance, sum(map(mul, new.weight, prior.grid.drift))) if anchor else 0.0
         seen = Seen(n, first, last, expected.day, self.y, self.z, self.p, self._tame(), sure, jumped, limits, away)
         reasons, alert, watch = look(prior, state.watch, seen, budget)

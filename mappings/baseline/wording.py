@@ -18,6 +18,9 @@ _DETECTORS: Final = {
 }
 
 
+_TALK: Final = "Please talk it over with your care team."
+
+
 def rounded(prior: Prior, value: float) -> int | float:
     """A value as this measure is written down: whole where scores are whole, else with the digits of its resolution."""
     number = round(float(value), digits(prior, value))
@@ -133,11 +136,13 @@ def for_patient(prior: Prior, judgement: Judgement) -> str:
     if judgement.learnt_unwell:
         usual += " Most of those results are from a time when you were not well."
     if not judgement.outside95:
+        if judgement.reasons:
+            return f"{what} {usual} So it is in line with your latest results, but they have moved from what was usual before. {_TALK}"
         return f"{what} {usual} So it is in line with what is usual for you."
     side = "higher" if place(prior, judgement) == "above" else "lower"
     return (
         f"{what} {usual} So it is {side} than usual for you. This compares you with yourself, not with other people. "
-        "A single unusual result can have many causes, and chance is one of them; please talk it over with your care team."
+        "A single unusual result can have many causes, and chance is one of them. " + _TALK
     )
 
 
