@@ -23,16 +23,18 @@ def spread_of_jumps(prior: Prior) -> float:
     return float(max(prior.theta.tau_b2**0.5, prior.theta.sigma0))
 
 
-def seen(prior: Prior, jumps: tuple[Jump, ...], gap: float, z: float, sd: float, gain: float) -> tuple[float, tuple[Jump, ...]]:
+def seen(prior: Prior, jumps: tuple[Jump, ...], gap: float, z: float, sd: float, gain: float, gross: float = 0.0) -> tuple[float, tuple[Jump, ...]]:
     """(P(changepoint before one of the last values), the places after this value). `gap`: days since the value before, negative before the first
-    one; `sd`: of what was predicted; `gain`: the share of the surprise that the level learnt."""
+    one; `sd`: of what was predicted; `gain`: the share of the surprise that the level learnt; `gross`: P(this value is a gross error), by which it
+    says less until a repeat is like it: one wrong sample is not both a slip and a jump."""
     if gap >= 0:
         jumps = (*jumps[1 - PLACES :], (-expm1(-gap / RARITY_DAYS), 1.0, 0.0, 0.0))
     per_share, odds, after = spread_of_jumps(prior) / sd, 0.0, []
     for chance, left, fit, weight in jumps:
         g = left * per_share
+        so_far, known = fit + (1 - gross) * g * z, weight + (1 - gross) * g * g
         fit += g * z
         weight += g * g
-        odds += chance * exp(min(300.0, fit * fit / (1 + weight) / 2 - log1p(weight) / 2))
+        odds += chance * exp(min(300.0, so_far * so_far / (1 + known) / 2 - log1p(known) / 2))
         after.append((chance, left * (1 - gain), fit, weight))
     return odds / (1 + odds), tuple(after)

@@ -6,7 +6,7 @@ measure is taken. What the detectors carry does not depend on the budget: a pers
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from mappings.baseline.changepoint import Jump
@@ -34,8 +34,9 @@ WINDOW: Final = 24
 PENDING: Final = 40
 FASTEST: Final = 8766.0  # values a year: one an hour
 
-Posterior = tuple[float, float, float, float]
-"""(how many values it rests on, day of the last, mean, variance) of the person's level on the transformed scale."""
+Posterior = tuple[float, float, float, float, float]
+"""(how many values it rests on, day of the last, mean, variance) of the person's level on the transformed scale; and by how much the level was
+expected to move since, by its dose or as published."""
 
 Peaks = tuple[float, float, float, float]
 """The highest that EWMA score, upper CUSUM, lower CUSUM and departure stood since each last left zero: an excursion alerts once, whatever the
@@ -116,9 +117,18 @@ def meaningful(prior: Prior, anchor: Posterior) -> tuple[float, float]:
 
 def departed(prior: Prior, anchor: Posterior, day: float, level: float, variance: float, drift: float) -> float:
     """How far the level lies from its anchor, in standard deviations of what drift and doubt alone would do in that time; `drift`: stationary
-    variance of the person's drift. An interval of one step follows a slow change down; this does not."""
+    variance of the person's drift. What was expected to move it is no departure. An interval of one step follows a slow change down; this does not."""
     wander = anchor[3] + 2 * drift * -math.expm1(-(day - anchor[1]) / prior.theta.L_days)
-    return (level - anchor[2]) / math.sqrt(max(wander - variance, wander / 4))
+    return (level - anchor[2] - anchor[4]) / math.sqrt(max(wander - variance, wander / 4))
+
+
+def shifted(watch: Watch, shift: float) -> Watch:
+    """The watch after the level was expected to move by so much: what stood before keeps count of it."""
+    return replace(watch, anchor=_moved(watch.anchor, shift) if watch.anchor else None, pending=tuple([_moved(each, shift) for each in watch.pending]))
+
+
+def _moved(posterior: Posterior, shift: float) -> Posterior:
+    return (*posterior[:4], posterior[4] + shift)
 
 
 def look(prior: Prior, watch: Watch, seen: Seen, budget: float) -> tuple[tuple[str, ...], bool, Watch]:
@@ -138,16 +148,17 @@ def look(prior: Prior, watch: Watch, seen: Seen, budget: float) -> tuple[tuple[s
     )
     limit = _limits(seen, budget if prior.direction == "both" else 2 * budget)
     past = _past(watch, ewma, seen.departure)
+    away = abs(seen.departure) > limit.level >= past[3] and seen.sure > LIKELY and _worse(prior, seen.departure)
     alert = (
         (seen.p < limit.step and not seen.tame and _worse(prior, z))
         or (abs(score) > limit.ewma >= past[0] and _worse(prior, score))
         or (up > limit.cusum >= past[1] and _worse(prior, 1.0))
         or (down > limit.cusum >= past[2] and _worse(prior, -1.0))
-        or (abs(seen.departure) > limit.level >= past[3] and seen.sure > LIKELY and _worse(prior, seen.departure))
+        or away
     )
     peaks = (max(past[0], abs(score)), max(past[1], up), max(past[2], down), max(past[3], abs(seen.departure) if seen.sure > LIKELY else 0.0))
     after = Watch(ewma, up, down, peaks, seen.departure, run, watch.anchor, watch.confirmed, watch.pending, watch.recent, watch.jumps)
-    return tuple(name for name, raised in found if raised), alert, after
+    return tuple(name for name, raised in (*found, ("departed", away)) if raised), alert, after
 
 
 def _past(watch: Watch, ewma: float, departure: float) -> Peaks:

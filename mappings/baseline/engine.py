@@ -11,7 +11,7 @@ from operator import mul
 from typing import Final
 
 from mappings.baseline import changepoint
-from mappings.baseline.detectors import Posterior, Seen, Watch, anchored, confirm, departed, look, meaningful, remember, share
+from mappings.baseline.detectors import Posterior, Seen, Watch, anchored, confirm, departed, look, meaningful, remember, share, shifted
 from mappings.baseline.filter import STILL, Drive, Moved, Updated, mixture_of, moments, moved, updated
 from mappings.baseline.mixture import Component, limits, probit, tails
 from mappings.baseline.prior import Prior
@@ -98,9 +98,10 @@ class Judgement:
     """One value judged by the earlier ones alone; `expected` is what they made likely.
 
     `z` and `p` (two-sided) from the calibrated PIT; `p_real_change`: that the level now differs from the anchored baseline by more than
-    the MCID (0 before there is an anchor); `p_changepoint`: that the level jumped before one of the last values; `driven`: a treatment was
-    known to act since the value before; `critical`: "low", "high" or None; `outside95`: beyond the 95 % limits, the good end of a
-    scale apart; `reasons`: detectors raised; `log_score`: log predictive density on the transformed scale.
+    the MCID (0 before there is an anchor); `confirmed`: that baseline is of a period that a clinician confirmed as stable;
+    `p_changepoint`: that the level jumped before one of the last values; `drive`: what was known to act since the value before;
+    `critical`: "low", "high" or None; `outside95`: beyond the 95 % limits, the good end of a scale apart; `reasons`: detectors raised;
+    `log_score`: log predictive density on the transformed scale.
     """
 
     expected: Prediction
@@ -115,9 +116,15 @@ class Judgement:
     outside95: bool
     critical: str | None
     log_score: float
-    driven: bool = False
+    drive: Drive = STILL
+    confirmed: bool = False
     method: str = METHOD
     version: str = VERSION
+
+    @property
+    def driven(self) -> bool:
+        """Whether a treatment was known to act since the value before."""
+        return self.drive != STILL
 
     @property
     def day(self) -> float:
@@ -196,8 +203,8 @@ def step(prior: Prior, state: State, day: float, value: float, budget: float = A
     z = probit(max(_FLOOR, below)) if below < above else -probit(max(_FLOOR, above))
     p = min(1.0, 2 * min(below, above))
     after = updated(prior, at, expected.mixture, value, y)
-    judge = _Verdict(prior, expected, value, y, z, p, drive != STILL)
-    return judge.settle(state, after, budget)
+    judge = _Verdict(prior, expected, value, y, z, p, drive)
+    return judge.settle(replace(state, watch=shifted(state.watch, drive.shift)) if drive.shift else state, after, budget)
 
 
 def confirmed(state: State) -> State:
@@ -205,7 +212,7 @@ def confirmed(state: State) -> State:
     if not state.n:
         return state
     level, variance = _level(list(map(exp, state.log_weight)), *_levels(state))
-    return replace(state, watch=confirm(state.watch, (float(state.n), state.last, level, variance)))
+    return replace(state, watch=confirm(state.watch, (float(state.n), state.last, level, variance, 0.0)))
 
 
 def _levels(state: State) -> tuple[list[float], list[float]]:
@@ -238,7 +245,7 @@ class _Verdict:
     y: float
     z: float
     p: float
-    driven: bool
+    drive: Drive
 
     def settle(self, state: State, new: Updated, budget: float) -> tuple[Judgement, State]:
         prior, expected, n = self.prior, self.expected, state.n
@@ -248,14 +255,14 @@ class _Verdict:
         level, variance = _level(new.weight, new.level, new.variance)
         sure = _real_change(new, limits, anchor) if anchor and limits else 0.0
         gap = expected.day - last if n else -1.0
-        jumped, jumps = changepoint.seen(prior, state.watch.jumps, gap, self.z, expected.sd, new.gain)
+        jumped, jumps = changepoint.seen(prior, state.watch.jumps, gap, self.z, expected.sd, new.gain, new.gross)
         away = departed(prior, anchor, expected.day, level, variance, sum(map(mul, new.weight, prior.grid.drift))) if anchor else 0.0
         seen = Seen(n, first, last, expected.day, self.y, self.z, self.p, self._tame(), sure, jumped, limits, away)
         reasons, alert, watch = look(prior, state.watch, seen, budget)
-        watch = remember(watch, (float(n + 1), expected.day, level, variance), anchor, pending, self.y, jumps)
+        watch = remember(watch, (float(n + 1), expected.day, level, variance, 0.0), anchor, pending, self.y, jumps)
         unwell = state.unwell + (prior.unwell is not None and prior.unwell.covers(self.value))
         after = State(n + 1, first, expected.day, unwell, new.log_weight, new.a, new.u, new.paa, new.pau, new.puu, watch)
-        return self._judgement(new, reasons, alert, seen), after
+        return self._judgement(new, reasons, alert, seen, watch.confirmed), after
 
     def _tame(self) -> bool:
         """The good end of a bounded scale is never news: no "low" at the floor where higher is worse, and its mirror."""
@@ -267,12 +274,12 @@ class _Verdict:
             return prior.direction != "lower-worse"
         return prior.direction == "lower-worse" and self.value >= prior.maximum  # type: ignore[operator]
 
-    def _judgement(self, new: Updated, reasons: tuple[str, ...], alert: bool, seen: Seen) -> Judgement:
+    def _judgement(self, new: Updated, reasons: tuple[str, ...], alert: bool, seen: Seen, confirmed: bool) -> Judgement:
         expected, value = self.expected, self.value
         critical = self.prior.critical.side(value) if self.prior.critical else None
         return Judgement(
             expected, value, self.z, self.p, new.gross, seen.sure, seen.moved, alert or critical is not None,
-            ("critical", *reasons) if critical else reasons, self.p < OUTSIDE and not seen.tame, critical, new.log_score, self.driven,
+            ("critical", *reasons) if critical else reasons, self.p < OUTSIDE and not seen.tame, critical, new.log_score, self.drive, confirmed,
         )  # fmt: skip
 
 

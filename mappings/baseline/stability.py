@@ -30,9 +30,9 @@ def stable_period(observation: Json, priors_by_code: Mapping[tuple[str, str], Pr
     return {"start": period["start"], "end": period["end"], "measures": named} if named else None
 
 
-def period_of(row: Mapping[str, Any], day_of: Callable[[str], float | None]) -> Period | None:
-    """The period of a kept row; None where its times are none, or do not rise."""
-    start, end = day_of(row["start"]), day_of(row["end"])
+def period_of(row: Mapping[str, Any], day_of: Callable[[str], float | None], end_of: Callable[[str], float | None]) -> Period | None:
+    """The period of a kept row; None where its times are none, or do not rise. `day_of`, `end_of`: the first and the last moment of a FHIR time."""
+    start, end = day_of(row["start"]), end_of(row["end"])
     if start is None or end is None or end < start:
         return None
     return Period(start, end, None if row["measures"] is None else frozenset(row["measures"]))

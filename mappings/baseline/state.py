@@ -9,7 +9,7 @@ from mappings.baseline.detectors import Watch
 _HEAD: Final = struct.Struct("<4sHHHHB")
 _ANCHOR, _CONFIRMED = 1, 2
 _FIXED: Final = 4 + 11
-_MARK: Final = b"SPB2"
+_MARK: Final = b"SPB3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class State:
         """The state these bytes hold. Errors: ValueError for bytes of another kind or length."""
         try:
             mark, points, pending, recent, jumps, flags = _HEAD.unpack_from(raw)
-            count = _FIXED + 6 * points + 4 * bool(flags & _ANCHOR) + 4 * pending + 2 * recent + 4 * jumps
+            count = _FIXED + 6 * points + 5 * bool(flags & _ANCHOR) + 5 * pending + 2 * recent + 4 * jumps
             numbers = struct.unpack(f"<{count}d", raw[_HEAD.size :])
         except struct.error:
             raise ValueError("not a baseline state") from None
@@ -61,8 +61,8 @@ def _read(numbers: tuple[float, ...], points: int, sizes: tuple[int, int, int], 
     at = 4 + 6 * points
     ewma, up, down, *more = numbers[at : at + 11]
     at += 11
-    anchors, at = _rows(numbers, at, 4, bool(flags & _ANCHOR))
-    pending, at = _rows(numbers, at, 4, sizes[0])
+    anchors, at = _rows(numbers, at, 5, bool(flags & _ANCHOR))
+    pending, at = _rows(numbers, at, 5, sizes[0])
     recent, at = _rows(numbers, at, 2, sizes[1])
     jumps, at = _rows(numbers, at, 4, sizes[2])
     anchor = anchors[0] if anchors else None

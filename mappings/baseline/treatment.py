@@ -10,9 +10,11 @@ expected course (baseline.md, traps 3). Three things are said to the engine as a
   for people who start as high as those it was found in.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import takewhile
 from math import exp, log
 from operator import mul
 from typing import Any, Final, Protocol
@@ -44,13 +46,15 @@ class Curve(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """A drug taken from `start` to before `end` (days since 1970; None: it goes on); `mg` a day, None where nobody says."""
+    """A drug taken from `start` to before `end` (days since 1970; None: it goes on); `mg` a day, None where nobody says. `told`: by a statement
+    that it is taken, which a prescription outweighs: they are two words for one course."""
 
     drug: str
     group: str
     start: float
     end: float | None
     mg: float | None
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +104,16 @@ class Timeline:
         return Drive(self._dosed(state.last, day) + self._expected(state, day), inflation)
 
     def foretold(self, judged: Iterable[tuple[float, float, bool]]) -> list[list[tuple[float, float]]]:
-        """The expected course of each treatment as (day, value), week by week to the end of the published one. `judged`: of every value the day, what
-        was expected of it, and whether something was known to act; the first value after a start says from where the person set out."""
-        found = []
-        for start in self.begun if self.curve and self.prior.treatment and self.prior.treatment.expected else ():
-            first = next(((day, value) for day, value, driven in judged if day > start and driven), None)
-            if first is not None and self.curve is not None:
-                begin = first[1] / share(self.curve, start, first[0])
-                weeks = range(int(self.curve.last_week) + 1)
-                found.append([(start + 7 * week, begin * share(self.curve, start, start + 7 * week)) for week in weeks])
+        """The expected course of each treatment as (day, value), week by week to the end of it or of the published one. `judged`: of every value the
+        day, what was expected of it, and whether the course moved that; the first such value after a start says from where the person set out."""
+        found, curve, judged = [], self.curve, list(judged)
+        for start in self.begun if curve and self.prior.treatment and self.prior.treatment.expected else ():
+            assert curve is not None
+            first = next(((day, value) for day, value, moved in judged if start < day <= start + 7 * curve.last_week and moved), None)
+            if first is not None:
+                begin = first[1] / share(curve, start, first[0])
+                days = takewhile(lambda day: _taken(self.courses, day), [start + 7 * week for week in range(int(curve.last_week) + 1)])
+                found.append([(day, begin * share(curve, start, day)) for day in days])
         return found
 
     def confirmed(self, last: float, day: float) -> bool:
@@ -141,15 +146,25 @@ class Timeline:
 
 def earliest_difference(one: Timeline | None, two: Timeline | None) -> float | None:
     """The first day from which two timelines of a measure say something different; None where they say the same."""
-    mine, others = (set(each.courses) if each else set() for each in (one, two))
-    days = [course.start for course in mine ^ others]
-    ends = {(course.drug, course.start, course.mg): course.end for course in mine - others}
-    for course in others - mine:
-        key = (course.drug, course.start, course.mg)
-        if key in ends:
-            days = [day for day in days if day != course.start] + [min(end for end in (ends[key], course.end) if end is not None)]
+    mine, others = (Counter(each.courses if each else ()) for each in (one, two))
+    ends = _ends_by_beginning(mine - others), _ends_by_beginning(others - mine)
+    days = [_difference(begin.start, ends[0].get(begin, []), ends[1].get(begin, [])) for begin in {*ends[0], *ends[1]}]
     stable, said = (set(each.stable) if each else set() for each in (one, two))
     return min([*days, *(period.start for period in stable ^ said)], default=None)
+
+
+def _ends_by_beginning(courses: Iterable[Course]) -> dict[Course, list[float | None]]:
+    """The ends of courses that are alike but for them, by such a course without an end."""
+    found: dict[Course, list[float | None]] = {}
+    for course in courses:
+        found.setdefault(replace(course, end=None), []).append(course.end)
+    return found
+
+
+def _difference(start: float, ends: Sequence[float | None], others: Sequence[float | None]) -> float:
+    """From when courses that begin alike differ: from their start where one side has more of them, else from the first end."""
+    known = [end for end in (*ends, *others) if end is not None]
+    return min(known) if len(ends) == len(others) and known else start
 
 
 def share(curve: Curve, started: float, day: float) -> float:
@@ -164,16 +179,20 @@ def relevant(treatment: Treatment | None, courses: Iterable[Course]) -> tuple[Co
         return ()
     mine = [course for course in courses if course.drug in treatment.drugs or course.group in treatment.classes]
     found: list[Course] = []
-    for course in sorted(mine, key=lambda each: (each.start, each.drug, each.end is None, each.end or 0.0)):
-        at = next((at for at, other in enumerate(found) if other.drug == course.drug and _renews(other, course)), None)
-        if at is not None:
-            found[at] = Course(course.drug, course.group, found[at].start, course.start, found[at].mg)
+    for course in sorted(mine, key=_order):
+        found = [replace(other, end=course.start) if _renews(other, course) else other for other in found]
         found.append(course)
     return tuple(course for course in found if course.end is None or course.end > course.start)
 
 
+def _order(course: Course) -> tuple[object, ...]:
+    """By content alone, so that it does not matter in which order they were heard of."""
+    return (course.start, course.drug, course.end is None, course.end or 0.0, course.mg is None, course.mg or 0.0, course.told)
+
+
 def _renews(earlier: Course, later: Course) -> bool:
-    return earlier.end is not None and 0 <= later.start - earlier.end <= RENEWED_DAYS
+    alike = earlier.drug == later.drug and earlier.told == later.told and earlier.start < later.start
+    return alike and earlier.end is not None and abs(later.start - earlier.end) <= RENEWED_DAYS
 
 
 def _boundaries(courses: Sequence[Course]) -> list[float]:
@@ -186,13 +205,21 @@ def _taken(courses: Sequence[Course], day: float) -> bool:
 
 def _doses(courses: Sequence[Course], day: float, before: bool = False) -> dict[str, float | None]:
     """drug -> mg a day on `day`, or just before it; None where a dose is not known."""
-    found: dict[str, float | None] = {}
+    taken: dict[str, list[Course]] = {}
     for course in courses:
         on = course.start < day and (course.end is None or day <= course.end) if before else course.start <= day and (course.end is None or day < course.end)
         if on:
-            known = found.get(course.drug, 0.0)
-            found[course.drug] = None if known is None or course.mg is None else known + course.mg
-    return found
+            taken.setdefault(course.drug, []).append(course)
+    return {drug: _together(found) for drug, found in taken.items()}
+
+
+def _together(courses: Sequence[Course]) -> float | None:
+    """The dose of one drug's courses at one time. Those that began together are parts of one dose; where one began later nobody says whether it
+    comes in addition or in place of what was never ended, and the dose is not known."""
+    said = [course for course in courses if not course.told] or courses
+    if len({course.start for course in said}) > 1:
+        return None
+    return _whole({str(at): course.mg for at, course in enumerate(said)})
 
 
 def _whole(doses: Mapping[str, float | None]) -> float | None:
@@ -208,8 +235,8 @@ def courses_of(row: Mapping[str, Any], groups: Mapping[str, str], day_of: Any) -
     end = None if row.get("active") and not row.get("end") else day_of(row.get("until") or row.get("end"))
     if start is None or not (row.get("active") or row.get("stopped")) or (row.get("stopped") and end is None):
         return []
-    doses = [(max(start, day), mg) for text, mg in row.get("doses", ()) if (day := day_of(text)) is not None] or [(start, row.get("mg"))]
-    doses[0] = (start, doses[0][1])
+    doses = [(day, mg) for text, mg in row.get("doses", ()) if (day := day_of(text)) is not None] or [(start, row.get("mg"))]
+    told = str(row.get("ref", "")).startswith("MedicationStatement/")
     ends = [day for day, _ in doses[1:]] + [end]
     spans = [(begin, stop, mg) for (begin, mg), stop in zip(doses, ends, strict=True) if stop is None or stop > begin]
-    return [Course(drug, groups[drug], begin, stop, mg) for drug in row.get("ingredients", ()) if drug in groups for begin, stop, mg in spans]
+    return [Course(drug, groups[drug], begin, stop, mg, told) for drug in row.get("ingredients", ()) if drug in groups for begin, stop, mg in spans]

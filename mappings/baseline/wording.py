@@ -13,8 +13,12 @@ _DETECTORS: Final = {
     "cusum": "an accumulated shift (CUSUM)",
     "anchored": "a change against the anchored baseline",
     "sustained": "a change that has lasted three weeks",
+    "departed": "a level further from the anchored baseline than drift explains",
     "changepoint": "a jump of the level before one of the last values",
 }
+
+
+_TALK: Final = "Please talk it over with your care team."
 
 
 def rounded(prior: Prior, value: float) -> int | float:
@@ -99,8 +103,9 @@ def for_clinician(prior: Prior, judgement: Judgement) -> str:
     if judgement.n:
         said.append(_leaning(judgement))
     if judgement.p_real_change > 0:
+        since = "the period confirmed as stable" if judgement.confirmed else "four weeks ago or earlier"
         by = f"at least {rounded(prior, prior.mcid)}{unit(prior)}" if prior.mcid else "more than short-term variation explains"
-        said.append(f"Probability that the level has really changed by {by} against four weeks ago or earlier: {chance(judgement.p_real_change)}.")
+        said.append(f"Probability that the level has really changed by {by} against {since}: {chance(judgement.p_real_change)}.")
     if judgement.p_changepoint >= 0.5:
         said.append(f"Probability that the level jumped before one of the last values: {chance(judgement.p_changepoint)}.")
     if judgement.learnt_unwell and prior.unwell:
@@ -131,11 +136,13 @@ def for_patient(prior: Prior, judgement: Judgement) -> str:
     if judgement.learnt_unwell:
         usual += " Most of those results are from a time when you were not well."
     if not judgement.outside95:
+        if judgement.reasons:
+            return f"{what} {usual} So it is in line with your latest results, but they have moved from what was usual before. {_TALK}"
         return f"{what} {usual} So it is in line with what is usual for you."
     side = "higher" if place(prior, judgement) == "above" else "lower"
     return (
         f"{what} {usual} So it is {side} than usual for you. This compares you with yourself, not with other people. "
-        "A single unusual result can have many causes, and chance is one of them; please talk it over with your care team."
+        "A single unusual result can have many causes, and chance is one of them. " + _TALK
     )
 
 

@@ -56,7 +56,7 @@ def _following(prior: Prior, series: Series, told: list[Told]) -> Prediction:
 
 def _drawing(story: Story, series: Series, told: list[Told], prior: Prior) -> str:
     points = [Point(each.entry.at / DAY_US, each.entry.value, each.judgement) for each in told if each.entry.value is not None and each.judgement]
-    said = [(point.day, point.judgement.set_point, point.judgement.driven) for point in points]
+    said = [(point.day, point.judgement.set_point, bool(point.judgement.drive.shift)) for point in points]
     return trajectory_svg(prior, points, _phases(story), prior.title, series.timeline.foretold(said) if series.timeline else [])
 
 
@@ -73,7 +73,8 @@ def _phases(story: Story) -> list[Phase]:
     """When which medicine was taken, as far as the prescriptions say."""
     found = []
     for _, row in story.all("medicine"):
-        began = microseconds(row["start"]) if row["start"] else None
+        text = row["doses"][0][0] if row.get("doses") else row["start"]
+        began = microseconds(text) if text else None
         if began is not None and row["drug"] and (row["active"] or row["stopped"]):
             ended = row.get("until") or row["end"]
             end = microseconds(ended) if ended else None

@@ -10,6 +10,11 @@ CLINICIANS = ("Practitioner", "PractitionerRole")
 """Types of those who may see what their organisation sees, and who may review."""
 
 
+def is_clinician(reference: str | None) -> bool:
+    """Whether this reference, relative or absolute, is to one of them."""
+    return reference is not None and len(parts := reference.split("/")) > 1 and parts[-2] in CLINICIANS
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """`patient` is the *issuer's* id of the patient a patient-bound token is about; `person` is the Patient ref of ours that it was linked to.

@@ -1,6 +1,6 @@
 """Clinical time: when a value or an answer was true of the person, in microseconds UTC."""
 
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime, timedelta
 
 from mappings.vocabulary import Json
 from service.store.unit import instant
@@ -17,6 +17,20 @@ def microseconds(text: str) -> int | None:
         moment = moment.replace(tzinfo=UTC)
     delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def last_microsecond(text: str) -> int | None:
+    """The end of what a FHIR date covers: a Period that ends on a date includes that day; of a dateTime or instant itself."""
+    begin = microseconds(text)
+    if begin is None or len(text) > 10:
+        return begin
+    day = (datetime(1970, 1, 1) + timedelta(microseconds=begin)).date()
+    reach = {4: 366, 7: 31}.get(len(text), 1)
+    if day.year == MAXYEAR:
+        return begin  # "9999-12-31" is how some say that there is no end
+    following = day + timedelta(days=reach)
+    after = microseconds(following.isoformat()[: len(text)])
+    return None if after is None else after - 1
 
 
 def iso(us: int) -> str:

@@ -22,7 +22,7 @@ from mappings.suggestions import collect, history
 from mappings.vocabulary import Json
 from service.workflows import records, treating
 from service.workflows.change import Change
-from service.workflows.clinical_time import iso
+from service.workflows.clinical_time import iso, microseconds
 
 if TYPE_CHECKING:
     from service.workflows.telling import Telling
@@ -174,15 +174,27 @@ def _medicine(row: Json) -> Medicine:
 
 
 def _in_time(before: Json, medicine: Medicine, mg: float | None, now: str) -> Json:
-    """`doses`: (time, mg a day) as they followed each other, a change of dose from its new start, or from now where none is given; `until`: the end,
-    or when we heard that it was stopped."""
+    """`doses`: (time, mg a day) as they followed each other; `until`: the end, or when we heard that it was stopped."""
+    until = medicine.end or (before.get("until") or now if medicine.stopped else None)
+    return {"doses": _doses(before, medicine.start, mg, now), "until": until}
+
+
+def _doses(before: Json, start: str | None, mg: float | None, now: str) -> list[list[Any]]:
+    """A change of dose holds from its new start, or from now where none is given; another start with the same dose corrects it."""
     doses: list[list[Any]] = list(before.get("doses", ()))
-    if not doses:
-        doses = [[medicine.start, mg]]
-    elif doses[-1][1] != mg:
-        moved = medicine.start if medicine.start and medicine.start != before.get("start") else now
-        doses.append([moved, mg])
-    return {"doses": doses, "until": medicine.end or (before.get("until") or now if medicine.stopped else None)}
+    moved, same = start != before.get("start"), bool(doses) and doses[-1][1] == mg
+    if not doses or (moved and not same):
+        return [*(each for each in doses if _follows(each[0], start)), [start, mg]]
+    if not same:
+        return [*doses, [now, mg]]
+    if not moved:
+        return doses
+    return [*doses[:-1], [start, mg]] if doses[-1][0] == before.get("start") else [[start, doses[0][1]], *doses[1:]]
+
+
+def _follows(earlier: str | None, later: str | None) -> bool:
+    one, two = (microseconds(each) if each else None for each in (earlier, later))
+    return one is not None and two is not None and one < two
 
 
 def _digest(issue: Json) -> str:

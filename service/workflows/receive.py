@@ -9,9 +9,11 @@ from collections.abc import AsyncIterator, Callable, Container, Mapping, Sequenc
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
+from mappings.baseline.stability import is_stable_period
 from mappings.vocabulary import Json
 from service.errors import Kind, Refusal
 from service.references import local
+from service.security.principal import is_clinician
 from service.security.reach import Reach
 from service.store.clock import now_us
 from service.store.unit import Audit, GuardFailed, Reading, Stale, StaleStory, Stored, Unit, pinned
@@ -107,6 +109,7 @@ async def agree_one(house: "House", change: Change, who: Requester, new: frozens
     """Find what the change replaces and whom it is about. `new`: Patients of the same use case. Errors: 403, 409, 422."""
     if change.method != "create" or change.given_id:
         await _previous(house, change, who.reach, standing)
+    _refuse_confirming_oneself(change, who)
     if change.method == "delete":
         return
     assert change.resource is not None
@@ -118,6 +121,14 @@ async def agree_one(house: "House", change: Change, who: Requester, new: frozens
         raise _one_person() from None
     if not who.reach.covers(change.person):
         raise _one_person()
+
+
+def _refuse_confirming_oneself(change: Change, who: Requester) -> None:
+    """A stable period is what later change is measured from, and a clinician's word. Errors: 403 to a patient-bound token of anybody else."""
+    if change.kind != "Observation" or who.reach.person is None or is_clinician(who.principal.fhir_user):
+        return
+    if any(is_stable_period(each) for each in (change.resource, change.previous) if each is not None):
+        raise Refusal(Kind.FORBIDDEN, "A stable period is confirmed by a clinician", "Observation.code")
 
 
 def _one_person() -> Refusal:

@@ -8,7 +8,7 @@ from mappings.suggestions.review import ReviewError, ReviewRequest, read_paramet
 from mappings.vocabulary import Json
 from service.errors import Kind, Refusal
 from service.fhir.intake import check
-from service.security.principal import CLINICIANS
+from service.security.principal import is_clinician
 from service.store.clock import now_us
 from service.store.unit import Audit, Stale, Stored, Unit
 from service.workflows.change import Requester
@@ -55,7 +55,7 @@ def _reviewer(request: ReviewRequest, who: Requester) -> Json:
 
 def _is_clinician(reference: str | None) -> bool:
     """Whether a reference names a clinician; a reviewer that is stated by name or identifier only has none."""
-    return reference is None or (len(parts := reference.split("/")) > 1 and parts[-2] in CLINICIANS)
+    return reference is None or is_clinician(reference)
 
 
 async def _once(house: "House", ref: str, request: ReviewRequest, reviewer: Json, who: Requester) -> Stored:

@@ -4,8 +4,9 @@ Values by another method are another stream: each stream has a state of its own,
 """
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice, takewhile
 from typing import NamedTuple
 
 import orjson
@@ -59,6 +60,21 @@ def entry_of(reading: Reading) -> Entry:
     return Entry(reading.at, reading.source, reading.received, value, more.get("stream", ""), tuple(more["derived"]), more["digest"], True)
 
 
+def first_scored(entries: Iterable[Entry]) -> int | None:
+    """The instant of the first scored value among these; None where there is none."""
+    ordered = sorted(entries, key=lambda entry: entry.rank)
+    return next((entry.at for at, entry in enumerate(ordered) if entry.value is not None and not shadowed(ordered, at)), None)
+
+
+def shadowed(ordered: Sequence[Entry], at: int) -> bool:
+    """Whether another value stands for this one at its instant: a later one by the same method, or an answer to the scale itself."""
+    entry = ordered[at]
+    return any(
+        later.stream == entry.stream or later.source.startswith("QuestionnaireResponse/")
+        for later in takewhile(lambda each: each.at == entry.at, islice(ordered, at + 1, None))
+    )
+
+
 def begun(raw: bytes) -> int | None:
     """The instant of the first scored value of a stored state; None where it has none."""
     if len(raw) < _HEAD.size or _HEAD.unpack_from(raw)[0] != _MARK:
@@ -76,7 +92,7 @@ class Point(NamedTuple):
 
 @dataclass(slots=True)
 class Told:
-    """A value with its judgement. `newest`: no later value stands. `shadowed`: another stands at the same instant.
+    """A value with its judgement. `newest`: no later value stands. `shadowed`: another stands for it at the same instant.
     `start` and `previous`: the first scored value of the series and the one before this, where they are others than this one."""
 
     entry: Entry
@@ -215,11 +231,11 @@ class Series:
         self._reset()
         told: list[Told] = []
         for number, entry in enumerate(self.entries):
-            following = self.entries[number + 1] if number + 1 < len(self.entries) else None
-            shadowed = following is not None and following.at == entry.at
-            found = Told(entry, None, False, self.first if self.count else entry.value, True) if shadowed else self._tell(entry, following is None)
+            newest = number + 1 == len(self.entries)
+            hidden = shadowed(self.entries, number)
+            found = Told(entry, None, False, self.first if self.count else entry.value, True) if hidden else self._tell(entry, newest)
             self.last_at = entry.at
-            if entry.at >= dirty or following is None:
+            if entry.at >= dirty or newest:
                 told.append(found)
         return told
 

@@ -5,7 +5,7 @@ facts into suggestions. In order or late, amended or withdrawn, the content left
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import orjson
@@ -19,7 +19,7 @@ from service.workflows.monitoring import Monitoring
 from service.workflows.prescribing import Prescribing
 from service.workflows.pushing import pushes
 from service.workflows.reviewing import Reviewing
-from service.workflows.series import Entry, Series, Told, reading_of
+from service.workflows.series import Entry, Series, Told, first_scored, reading_of
 from service.workflows.story import Story
 from service.workflows.suggesting import Suggesting
 from service.workflows.treating import Treating, acts
@@ -47,14 +47,14 @@ class Telling:
         self.push_refs: dict[str, bool] = {}
         self.prescribing = Prescribing(self)
         self.treating = Treating(house.knowledge, story)
-        self._driven: dict[str, int] = {}
+        self._again: dict[str, int] = {}
 
     def note(self, changes: Iterable[Change]) -> None:
         """Take in what happened; values that cannot be placed in time yet are kept for their series."""
         for change in changes:
             self._touched.add(change.ref)
             if change.person != self.story.person:
-                self.changes.append(Change("delete", change.kind, change.id, person=self.story.person))  # it has become another's
+                self.changes.append(Change("delete", change.kind, change.id, person=self.story.person, previous=change.previous))  # it has become another's
                 continue
             self.changes.append(change)
             if change.kind == "Flag" and change.method != "delete" and any(row["ref"] == change.ref for _, row in self.story.all("flag")):
@@ -63,12 +63,20 @@ class Telling:
             self._events += found
             if found:
                 self._bodies[change.ref] = found[0].resource
-        before = Treating(self.house.knowledge, self.story)
-        if any(map(acts, self.changes)):
+        self._treated()
+
+    def _treated(self) -> None:
+        """Keep what was said of medicines and stable periods, in words or in answers: from when it acts, later values are judged again."""
+        extracting = Extracting(self)
+        extracting.settle()
+        changes, before = [*self.changes, *extracting.changes], Treating(self.house.knowledge, self.story)
+        acted = any(map(acts, changes))
+        if acted:
             before.courses, before.stable  # noqa: B018 - as they stood
-        self.prescribing.note(self.changes)
+        self.prescribing.note(changes)
         self.treating = Treating(self.house.knowledge, self.story)
-        self._driven = self.treating.moved_since(before) if any(map(acts, self.changes)) else {}
+        if acted:
+            self._again = self.treating.moved_since(before)
 
     def replays(self, before: Sequence[Reading]) -> dict[str, int]:
         """The measures that must be replayed, and from which instant; `before`: what the changed sources gave earlier."""
@@ -76,7 +84,7 @@ class Telling:
         since: dict[str, int] = {}
         for reading in self._removed:
             since[reading.measure] = min(since.get(reading.measure, reading.at), reading.at)
-        for measure, at in self._driven.items():
+        for measure, at in self._again.items():
             if at <= self._series_of(measure).last_at:
                 since[measure] = min(since.get(measure, at), at)
         for event in sorted(self._events, key=lambda event: event.at):
@@ -87,6 +95,23 @@ class Telling:
             if event.at <= horizon or event.measure in since or series.outdated:
                 since[event.measure] = min(since.get(event.measure, event.at), event.at)
         return since
+
+    def shared_anew(self, loaded: Mapping[str, Sequence[Entry]]) -> list[str]:
+        """The measures that must be replayed too, as another now begins at another time and takes its share of the alarm budget."""
+        concerned = {event.measure for event in self._events} | {reading.measure for reading in self._removed}
+        moved = self.treating.begins({measure: self._beginning(measure, loaded.get(measure)) for measure in concerned})
+        moved = {measure: at for measure, at in moved.items() if at <= self._series_of(measure).last_at}
+        for measure, at in moved.items():
+            self._again[measure] = min(self._again.get(measure, at), at)
+        return [measure for measure in moved if measure not in loaded]
+
+    def _beginning(self, measure: str, loaded: Sequence[Entry] | None) -> int | None:
+        """When this measure begins once the values of this use case stand among the others."""
+        gone = {reading.source for reading in self._removed if reading.measure == measure}
+        entries = [Entry(event.at, event.source, self.now, event.value) for event in self._events if event.measure == measure]
+        if loaded is None and (stands := self.treating.began(measure)) is not None:
+            return stands
+        return first_scored([*(entry for entry in loaded or () if entry.source not in gone), *entries])
 
     def _series_of(self, measure: str) -> Series:
         if measure not in self._series:
@@ -103,8 +128,8 @@ class Telling:
         gone = [series.remove(reading.source) for reading in self._removed if reading.measure == measure]
         for event in sorted((event for event in self._events if event.measure == measure), key=lambda event: event.at):
             series.place(Entry(event.at, event.source, self.now, event.value, event.stream))
-        if entries is not None and measure in self._driven:
-            series.judge_again(self._driven[measure])
+        if entries is not None and measure in self._again:
+            series.judge_again(self._again[measure])
         told = series.settle()
         stood = {ref for entry in (*gone, *(each.entry for each in told)) if entry is not None for ref in entry.derived}
         self._settled[measure] = (told, stood)
@@ -117,10 +142,7 @@ class Telling:
 
     def tell(self) -> None:
         """Work out everything that follows."""
-        extracting = Extracting(self)
-        extracting.settle()
         prescribing = self.prescribing
-        prescribing.note(extracting.changes)
         suggesting = Suggesting(self, prescribing)
         measures = {event.measure for event in self._events} | {reading.measure for reading in self._removed} | self._settled.keys()
         for measure in sorted(measures):

@@ -1,5 +1,6 @@
 """Loading what a replay needs: the stored values of a measure, the bodies they came from, the content derived from them."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +28,12 @@ async def earlier_readings(store: Any, changes: Sequence[Change]) -> list[Readin
 
 async def load_series(house: "House", telling: Telling, before: Sequence[Reading]) -> None:
     """For each measure that cannot simply be appended to: all its values, then the resources that its replay needs."""
-    needed: set[str] = set()
-    for measure in telling.replays(before):
-        needed |= telling.settle(measure, await entries_of(house, telling.story.person, measure))
+    person, needed = telling.story.person, set[str]()
+    loaded = {measure: await entries_of(house, person, measure) for measure in telling.replays(before)}
+    loaded |= {measure: await entries_of(house, person, measure) for measure in telling.shared_anew(loaded)}
+    for measure, entries in loaded.items():
+        needed |= telling.settle(measure, entries)
+        await asyncio.sleep(0)  # a replay of thousands of values lets others in between
     stored = await house.store.read_many(sorted(needed)) if needed else {}
     bodies = {ref: house.parse_stored(found.body) for ref, found in stored.items() if not found.deleted}
     telling.load(bodies, await _answered(house, bodies))

@@ -45,6 +45,9 @@ def test_a_jump_is_seen_within_a_few_values_and_an_outlier_is_not_one() -> None:
     assert "changepoint" in jump[22].reasons
     outlier, _ = replay(prior(), [(7.0 * at, noise[at] + (5.0 if at == 20 else 0.0)) for at in range(30)])
     assert outlier[22].p_changepoint < 0.5
+    slip, _ = replay(prior(), [(7.0 * at, noise[at] + (12.0 if at == 20 else 0.0)) for at in range(30)])
+    assert slip[20].p_gross_error > 0.95
+    assert slip[20].p_changepoint < 0.2
 
 
 def test_stable_people_have_few() -> None:

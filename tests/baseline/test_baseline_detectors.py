@@ -38,15 +38,15 @@ def test_a_slow_ramp_is_found_by_the_accumulated_detectors() -> None:
 
 
 def test_the_anchor_lags_by_three_values_and_four_weeks() -> None:
-    waiting = tuple((float(at + 1), 7.0 * at, float(at), 0.1) for at in range(6))
+    waiting = tuple((float(at + 1), 7.0 * at, float(at), 0.1, 0.0) for at in range(6))
     watch = Watch(pending=waiting)
     anchor, rest = anchored(watch, 6, 42.0)
     assert anchor == waiting[2]  # day 14 is 28 days back; four values since
     assert rest == waiting[3:]
     assert anchored(watch, 6, 27.0) == (None, waiting)
-    one = Watch(pending=((1.0, 0.0, 5.0, 0.1),))
+    one = Watch(pending=((1.0, 0.0, 5.0, 0.1, 0.0),))
     assert anchored(one, 2, 400.0)[0] is None  # the third value: only two since
-    assert anchored(one, 3, 400.0)[0] == (1.0, 0.0, 5.0, 0.1)
+    assert anchored(one, 3, 400.0)[0] == (1.0, 0.0, 5.0, 0.1, 0.0)
 
 
 def test_sustained_means_three_weeks_beyond_the_smallest_change_that_matters() -> None:

@@ -1,12 +1,16 @@
 """What acts on a level from outside, a confirmed stable period, and a baseline learnt while ill: by arithmetic."""
 
 import json
+import math
+import random
 from pathlib import Path
 
 import pytest
 
 from mappings.baseline.engine import Drive, State, confirmed, predict, replay, start, step
 from mappings.baseline.prior import Prior, build
+from mappings.baseline.wording import for_clinician
+from service.knowledge import Knowledge
 
 THETA = {"mu0": 0.0, "tau_b2": 4.0, "sigma0": 1.0, "s_logsigma": 0.3, "rho": 0.5, "L_days": 30.0, "pi_out": 0.02}
 VALUES = [(7.0 * at, value) for at, value in enumerate([0.3, -0.4, 1.1, 0.2, 0.6, -0.2, 0.9, 0.1])]
@@ -18,7 +22,7 @@ def prior(**more: object) -> Prior:
 
 def test_a_shift_that_was_expected_is_no_surprise() -> None:
     """Values that move by just what was expected are judged as those that did not move."""
-    still, _ = replay(prior(), VALUES)
+    still, left = replay(prior(), VALUES)
     state, moved = start(prior()), []
     for at, (day, value) in enumerate(VALUES):
         judged, state = step(prior(), state, day, value - (2.5 if at >= 4 else 0), drive=Drive(shift=-2.5) if at == 4 else Drive())
@@ -26,6 +30,34 @@ def test_a_shift_that_was_expected_is_no_surprise() -> None:
     assert [each.z for each in moved] == pytest.approx([each.z for each in still], abs=1e-9)
     assert [each.driven for each in moved] == [at == 4 for at in range(8)]
     assert moved[7].upper95 == pytest.approx(still[7].upper95 - 2.5, abs=1e-9)
+    assert state.watch.departure == pytest.approx(left.watch.departure, abs=1e-9)
+    assert State.from_bytes(state.to_bytes()) == state
+
+
+def test_a_dose_change_that_is_followed_in_proportion_rarely_alerts(knowledge: Knowledge) -> None:
+    """As rarely as no change of dose: within the budget of half an alarm a year, which a level that is worse when higher may spend on one side."""
+    lithium, alerts = knowledge.priors["lithium"], {True: 0, False: 0}
+    for changed in alerts:
+        for seed in range(60):
+            rng, state = random.Random(seed), start(lithium)
+            for at in range(26):
+                drive = Drive(math.log(1.5), 1.0) if changed and at == 13 else Drive()
+                value = (0.9 if changed and at >= 13 else 0.6) * math.exp(rng.gauss(0, 0.15))
+                judged, state = step(lithium, state, 28.0 * at, value, drive=drive)
+                alerts[changed] += at >= 13 and judged.alert and not judged.critical
+    assert alerts[True] <= alerts[False] + 6
+    assert alerts[True] < 60 * 0.5
+
+
+def test_every_alert_says_why(knowledge: Knowledge) -> None:
+    """Also one whose level left its anchor by values that are not unusual one by one."""
+    found = []
+    for seed in range(20):
+        rng = random.Random(seed)
+        values = [(28.0 * at, min(27, max(0, round((5 if at < 11 else 12) + rng.gauss(0, 2))))) for at in range(26)]
+        found += [each for each in replay(knowledge.priors["phq-9"], values)[0] if each.alert]
+    assert all(each.reasons for each in found)
+    assert any("departed" in each.reasons for each in found)
 
 
 def test_inflation_widens_by_that_many_stationary_variances() -> None:
@@ -55,6 +87,9 @@ def test_a_confirmed_stable_period_is_the_anchor_for_good() -> None:
         old, lagged = step(measure, lagged, day, value)
         new, frozen = step(measure, frozen, day, value)
         assert old.z == new.z
+    assert (old.confirmed, new.confirmed) == (False, True)
+    assert "against the period confirmed as stable" in for_clinician(measure, new)
+    assert "against four weeks ago or earlier" in for_clinician(measure, old)
     assert new.p_real_change > 0.8
     assert old.p_real_change < 0.5
     assert frozen.watch.anchor == fixed.watch.anchor

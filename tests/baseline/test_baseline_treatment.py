@@ -80,6 +80,30 @@ def test_a_renewal_is_no_change(gap: float, changes: list[float]) -> None:
     assert [day for day, _ in Timeline(prior, courses).changes] == changes
 
 
+def test_doses_that_began_together_add_up_and_what_was_never_ended_leaves_the_dose_unknown() -> None:
+    """Morning and evening are one dose; a statement that it is taken is no second one; a repeat beside an open prescription may be either."""
+    prior = level()
+    statement = Course("lithium", "lithium", 30, None, 600, told=True)
+
+    def shift(*courses: Course) -> float:
+        _, state = replay(prior, [(0.0, 0.6), (20.0, 0.6)])
+        return Timeline(prior, relevant(prior.treatment, courses)).drive(state, 60.0).shift
+
+    assert shift(lithium(0, 40, 400), lithium(0, 40, 200), lithium(40, None, 900)) == pytest.approx(math.log(1.5))
+    assert shift(lithium(0, None, 600), statement) == 0.0
+    assert shift(lithium(0, None, 600), lithium(30, None, 600)) == 0.0
+    assert shift(lithium(0, None, 600), lithium(30, None, 900)) == 0.0
+    assert shift(lithium(0, 33, 600), lithium(30, None, 900)) == pytest.approx(math.log(1.5))  # a few days on both: the new one goes on
+
+
+def test_what_is_renewed_does_not_depend_on_the_order_of_hearing() -> None:
+    prior = level(inflation=1.0)
+    parts = [lithium(0, 40, 400), lithium(0, 40, 200), lithium(43, None, 400), lithium(43, None, 200)]
+    for order in (parts, parts[::-1], [parts[at] for at in (2, 1, 3, 0)]):
+        assert Timeline(prior, relevant(prior.treatment, order)).changes == Timeline(prior, relevant(prior.treatment, parts)).changes
+    assert [day for day, _ in Timeline(prior, relevant(prior.treatment, parts)).changes] == [0]
+
+
 def test_the_published_course_is_the_moving_mean() -> None:
     """Between weeks 0 and 4 the mean falls from 12.9 to 8.22: a person of 20 is expected at 20 x 8.22 / 12.9 = 12.7."""
     prior, curve = score(), Published()
@@ -126,6 +150,9 @@ def test_the_course_is_drawn_from_where_the_person_set_out() -> None:
     (course,) = timeline.foretold([(98.0, 20.0, False), (114.0, 20 * (12.9 - 2.9 + 0.28) / 12.9, True)])
     assert course[0] == (100.0, pytest.approx(20.0))
     assert course[-1] == (170.0, pytest.approx(20 * 5.4 / 12.9))
+    ended = Timeline(prior, relevant(prior.treatment, [Course("sertraline", "SSRI", 100.0, 125.0, 50.0)]), Published())
+    assert [day for day, _ in ended.foretold([(114.0, 16.0, True)])[0]] == [100, 107, 114, 121]
+    assert timeline.foretold([(114.0, 6.0, False), (300.0, 6.0, True)]) == []  # who starts low is expected nowhere
 
 
 def test_from_which_day_two_timelines_differ() -> None:
@@ -136,6 +163,12 @@ def test_from_which_day_two_timelines_differ() -> None:
     assert earliest_difference(None, one) == 10
     assert earliest_difference(one, Timeline(prior, (lithium(10, None, 600),), stable=(Period(3.0, 8.0),))) == 3
     assert earliest_difference(one, one) is None
+    twice = Timeline(prior, (lithium(10, None, 600), lithium(10, None, 600)))
+    assert earliest_difference(one, twice) == 10
+    other = Course("valproate", "anticonvulsant", 10, None, 600)
+    assert earliest_difference(one, Timeline(prior, (lithium(10, 40, 600), other))) == 10
+    pair = [Timeline(prior, (lithium(10, end, 600), lithium(10, 60, 600))) for end in (20, 30)]
+    assert earliest_difference(*pair) == 20
 
 
 def test_courses_of_a_story_row() -> None:

@@ -418,3 +418,17 @@ async def test_validation_tells_nothing_of_other_people(smart: Smart) -> None:
     for ref in (other.record["Observation"], "Observation/nothing-here"):
         refused = await smart.send("POST", f"{ref}/$validate", who, {"resourceType": "Parameters", "parameter": [{"name": "mode", "valueCode": "delete"}]})
         assert (refused.status_code, refused.json()["issue"][0]["diagnostics"]) == (403, FORBIDDEN)
+
+
+async def test_nobody_confirms_their_own_stable_period(smart: Smart) -> None:
+    """It is what later change is measured from: a clinician's word, also under a token for one person."""
+    own, _, who = await pair(smart)
+    code = {"coding": [{"system": "https://setpoint.example/fhir/CodeSystem/setpoint", "code": "stable-period"}]}
+    said = {"resourceType": "Observation", "status": "final", "code": code, "subject": {"reference": own.ref},
+            "effectivePeriod": {"start": "2025-01-01", "end": "2025-03-01"}}  # fmt: skip
+    assert (await smart.send("POST", "Observation", who, said)).status_code == 403
+    confirmed = await smart.send("POST", "Observation", speaking_for(own, fhirUser=DOCTOR), said)
+    assert confirmed.status_code == 201
+    there = f"Observation/{confirmed.json()['id']}"
+    assert (await smart.send("PUT", there, who, confirmed.json() | {"status": "amended"})).status_code == 403
+    assert (await smart.send("DELETE", there, who)).status_code == 403

@@ -29,6 +29,12 @@ def measured(person: str, code: str, value: float, unit: str, weeks: float, **mo
             "effectiveDateTime": weeks_ago(weeks), "valueQuantity": {"value": value, "unit": unit, "system": UCUM, "code": unit}} | more  # fmt: skip
 
 
+def given(person: str, medicine: Json) -> Json:
+    """A prescription as a statement that it is taken."""
+    return {"resourceType": "MedicationStatement", "status": "active", "subject": {"reference": person}, "dosage": medicine["dosageInstruction"],
+            "medicationCodeableConcept": medicine["medicationCodeableConcept"], "effectivePeriod": {"start": medicine["authoredOn"]}}  # fmt: skip
+
+
 def stable(person: str, begin: float, end: float) -> Json:
     return {"resourceType": "Observation", "status": "final", "code": {"coding": [{"system": OURS, "code": "stable-period"}]}, "subject": {"reference": person},
             "effectivePeriod": {"start": weeks_ago(begin), "end": weeks_ago(end)}}  # fmt: skip
@@ -108,6 +114,18 @@ async def test_a_level_moves_with_its_dose(client: httpx.AsyncClient) -> None:
     assert at_new_dose["expected"]["value"] == pytest.approx(0.9, abs=0.02)
 
 
+async def test_a_new_start_with_another_dose_goes_on_from_the_old_one(client: httpx.AsyncClient) -> None:
+    """600 mg for 24 weeks, then 900 mg by an update that names its start; a statement that it is taken adds nothing."""
+    person = await new_person(client)
+    prescription = await send(client, taken(person, "lithium", 30, 600))
+    for week in (29, 26, 23, 20, 17, 14, 11, 8):
+        await send(client, measured(person, "14334-7", 0.6, "mmol/L", week))
+    await change(client, taken(person, "lithium", 6, 900) | {"id": prescription["id"]})
+    assert (await trajectory(client, person, "lithium"))["expected"]["value"] == pytest.approx(0.9, abs=0.02)
+    await send(client, given(person, taken(person, "lithium", 4, 900)))
+    assert (await trajectory(client, person, "lithium"))["expected"]["value"] == pytest.approx(0.9, abs=0.02)
+
+
 async def test_only_troughs_are_judged(client: httpx.AsyncClient) -> None:
     person = await new_person(client)
     early = measured(person, "14334-7", 1.2, "mmol/L", 1)
@@ -148,6 +166,28 @@ async def test_a_confirmed_stable_period_is_what_change_is_measured_from(client:
     assert against["p-real-change"]["value"] > max(0.95, lagged["p-real-change"]["value"])
     assert (await client.delete(f"Observation/{confirmed['id']}")).status_code == 204
     assert (await deviations(client, person))[-1] == lagged
+
+
+async def test_a_stable_period_that_becomes_anothers_no_longer_counts_for_the_first(client: httpx.AsyncClient) -> None:
+    person, other = await new_person(client), await new_person(client)
+    for at in range(30):
+        await send(client, phq9(person, 4 if at < 10 else min(18, 4 + (at - 9)), weeks_ago(90 - 3 * at)))
+    before = await derived(client, person)
+    confirmed = await send(client, stable(person, 91, 62))
+    assert await derived(client, person) != before
+    await change(client, confirmed | {"subject": {"reference": other}})
+    assert await derived(client, person) == before
+
+
+async def test_a_period_that_ends_on_a_date_includes_that_day(client: httpx.AsyncClient) -> None:
+    """The value of the last day is part of it, as of an end later on that day; and an end that no calendar holds is none."""
+    persons = [await new_person(client) for _ in range(2)]
+    for person, end in zip(persons, ("2024-03-31", "2024-03-31T23:00:00Z"), strict=True):
+        for month in range(1, 13):
+            await send(client, phq9(person, 3 if month < 3 else 12, f"2024-{month:02d}-{31 if month == 3 else 1:02d}T10:00:00Z"))
+        await send(client, stable(person, 0, 0) | {"effectivePeriod": {"start": "2024-01-01", "end": end}})
+    assert await derived(client, persons[0]) == await derived(client, persons[1])
+    await send(client, stable(persons[0], 0, 0) | {"effectivePeriod": {"start": "2024-01-01", "end": "9999-12-31"}})
 
 
 async def test_a_baseline_learnt_while_ill_says_so(client: httpx.AsyncClient) -> None:
