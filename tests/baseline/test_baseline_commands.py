@@ -315,7 +315,8 @@ def test_fit_finds_the_truth_and_new_people_are_covered(tmp_path: Path) -> None:
     assert theta["tau_b2"] ** 0.5 == pytest.approx(12, rel=0.2)
     assert theta["sigma0"] == pytest.approx(1.5, rel=0.25)
     assert (data["resolution"], set(data["levels"]) == {"0.005", "0.025", "0.975", "0.995"}) == (0.1, True)
-    assert "<svg" in (tmp_path / "sim.html").read_text(encoding="utf-8")
+    report = (tmp_path / "sim.html").read_text(encoding="utf-8")
+    assert (report.count("<svg"), "PIT histogram" in report, "Coverage by the number" in report, report.count("How to read it")) == (2, True, True, 2)
     found, _ = recomputed(tmp_path, table(simulated(300, 2)), name="new.csv", priors=(out,))
     inside = [float(row["lower95"]) <= float(row["value"]) <= float(row["upper95"]) for row in found if int(row["n"]) > 0]
     assert sum(inside) / len(inside) == pytest.approx(0.95, abs=0.02)
@@ -344,3 +345,37 @@ def test_what_cannot_be_learned(tmp_path: Path, words: tuple[str, ...], said: st
     done = run("fit", source, *words, "--out", tmp_path / "p.json")
     assert (done.exit_code, said in done.stderr) == (1, True)
     assert not (tmp_path / "p.json").exists()
+
+
+@pytest.mark.parametrize(("rows", "said"), [
+    ([(f"p{who}", str(visit), "5") for who in range(9) for visit in range(9)], "nobody's values vary"),
+    ([(f"p{who}", str(visit), str(who)) for who in range(9) for visit in range(9)], "nobody's values vary"),
+    ([(f"p{who}", "1", str(who)) for who in range(40)], "two or more values"), ([("p", "never", "NaN")], "no value of sim is a number with a time"),
+])  # fmt: skip
+def test_data_from_which_no_range_can_be_learned(tmp_path: Path, rows: list[tuple[str, str, str]], said: str) -> None:
+    source = tmp_path / "few.csv"
+    source.write_text("\n".join(table([(who, "sim", time, value) for who, time, value in rows])) + "\n", encoding="utf-8")
+    done = run("fit", source, "--measure", "sim", "--out", tmp_path / "p.json")
+    assert (done.exit_code, said in done.stderr, done.stderr.count("Traceback")) == (1, True, 0)
+
+
+@pytest.mark.parametrize("name", ["logit", "logit:0", "logit:a:b", "logit:5:1", "logit:0:1:2"])
+def test_a_transform_that_is_none_is_named_as_such(tmp_path: Path, name: str) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("\n".join(table(some(20))) + "\n", encoding="utf-8")
+    done = run("fit", source, "--measure", "phq-9", "--transform", name, "--out", tmp_path / "p.json")
+    assert (done.exit_code, "logit:MIN:MAX with MIN < MAX" in done.stderr) == (1, True)
+
+
+def test_the_highest_of_a_few_whole_values_is_no_end_of_a_scale() -> None:
+    from mappings.baseline.learning import Series
+    from service.populations.fitting import _candidates
+
+    def candidates(values: list[float]) -> list[str]:
+        value = np.array(values, float)
+        return _candidates(Series(np.array([0]), np.array([len(value)]), np.arange(len(value), dtype=float), value), None)
+
+    assert candidates([*range(60, 100)]) == ["identity", "log", "sqrt"]
+    pick = np.random.default_rng(1).normal(60, 2, 400)
+    assert candidates([float(round(each)) for each in pick]) == ["identity", "log", "sqrt"]
+    assert candidates([min(30.0, float(round(each))) for each in np.random.default_rng(1).normal(27, 4, 400)])[-1] == "logit:0:30"
