@@ -67,10 +67,9 @@ class Learned:
 def learn(measure: str, series: Series, name: str, candidates: Sequence[str], say: Say) -> Learned:
     """The prior of `measure`. `name`: a transform, or "auto" to choose among `candidates` by likelihood with the Jacobian, the sum of ln g'(y).
 
-    Errors: ValueError for too few people or values, or a transform that does not know the values.
+    Errors: ValueError for too few people or values, people who do not vary, or a transform that does not know the values.
     """
-    if len(series.start) < 5 or len(series.day) < 30:
-        raise ValueError("a prior is learned from at least 5 people and 30 values")
+    _refuse(series)
     step = resolution(series.value)
     sample = _sample(series, 6000)
     tried: dict[str, float] = {}
@@ -87,6 +86,15 @@ def learn(measure: str, series: Series, name: str, candidates: Sequence[str], sa
     basic = _basic(measure, series, name, step, say)
     full = _extended(measure, series, basic, step, say)
     return _calibrated(measure, series, full, step, tried)
+
+
+def _refuse(series: Series) -> None:
+    if len(series.start) < 5 or len(series.day) < 30:
+        raise ValueError("a prior is learned from at least 5 people and 30 values")
+    if int((series.length > 1).sum()) < 5:
+        raise ValueError("how much people vary is learned from at least 5 people with two or more values")
+    if not bool((np.maximum.reduceat(series.value, series.start) > np.minimum.reduceat(series.value, series.start)).any()):
+        raise ValueError("nobody's values vary: there is nothing to learn a range from")
 
 
 def resolution(value: Floats) -> float:

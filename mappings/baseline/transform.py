@@ -1,6 +1,7 @@
 """The scale on which a measure is judged: y = g(x) with g one of identity, log, sqrt, and logit of a bounded sum (baseline.md)."""
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -78,7 +79,7 @@ def transform(name: str) -> Transform:
     kind, _, rest = name.partition(":")
     if kind in NAMES and not rest:
         return Transform(name, kind)
-    if kind == "logit":
+    if kind == "logit" and re.match(PATTERN, name):
         low, high = (float(part) for part in rest.split(":"))
         if low < high:
             return Transform(name, kind, low, high)

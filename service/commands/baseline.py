@@ -12,6 +12,7 @@ import typer
 
 from mappings.baseline import engine, prior
 from mappings.knowledge import KnowledgeError, line_of
+from mappings.vocabulary import SYSTEMS
 from service.commands.console import AsJson, fail, read_settings, show, show_one
 
 app = typer.Typer(no_args_is_help=True)
@@ -32,7 +33,8 @@ def recompute(
     as_json: AsJson = False,
 ) -> None:
     """Judge every row by the earlier values of the same person only: one row for every input row."""
-    source, given = files[0], _priors([*priors, *files[1:]])
+    source = next((each for each in files if each.suffix.lower() != ".json"), files[0])
+    given = _coded(_priors([*priors, *(each for each in files if each is not source)]), source)
     populations = _populations()
     say = _progress()
     try:
@@ -128,6 +130,20 @@ def _priors(paths: list[Path]) -> dict[str, dict[str, Any]]:
             fail(f"{path}:{line_of(text, problem.path)}: {problem.message}")
         found[data["measure"]] = data
     return found
+
+
+def _coded(given: dict[str, dict[str, Any]], source: Path) -> dict[str, dict[str, Any]]:
+    """Observations are found by their codes: a prior that states none has those by which its measure is known here, with the units."""
+    lacking = [measure for measure, data in given.items() if not data.get("codes")]
+    if not lacking or source.suffix.lower() not in (".ndjson", ".jsonl"):
+        return given
+    shipped, names = _shipped(), {system: name for name, system in SYSTEMS.items()}
+    for known in (shipped[measure] for measure in lacking if measure in shipped):
+        data = given[known.measure]
+        codes = [{"system": names[system], "code": code} for system, code in known.codes]
+        units = {"unit": known.unit, "units": dict(known.units)} if data.get("unit", known.unit) == known.unit and "units" not in data else {}
+        given[known.measure] = data | {"codes": codes} | units
+    return given
 
 
 def _judged(built: prior.Prior, series: list[tuple[str, float, float]]) -> list[dict[str, Any]]:

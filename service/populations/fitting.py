@@ -1,6 +1,5 @@
-"""`setpoint baseline fit`: a prior from a site's own data, and beside it a report with calibration plots."""
+"""`setpoint baseline fit`: a prior from a site's own data, and beside it a report with calibration plots (calibration.py)."""
 
-import html
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -9,15 +8,17 @@ from typing import Any, Final
 import numpy as np
 import pyarrow.compute as pac
 
-from mappings.baseline import many, prior
+from mappings.baseline import prior
 from mappings.baseline.learning import Learned, Series, learn
 from mappings.baseline.prior import Prior
 from mappings.vocabulary import SYSTEMS
+from service.populations.calibration import page
 from service.populations.tables import BadTable, batches, days, numbers
 
 Say = Callable[[str], None]
 PILE: Final = 0.02
-"""So many values at one end are a scale's own end, not the highest that somebody happened to have."""
+PILED: Final = 5
+"""So large a share and so many values at one end are a scale's own end, not the highest that somebody happened to have."""
 
 
 def fit(source: Path, measure: str, transform: str, out: Path, shipped: Mapping[str, Prior], say: Say) -> dict[str, Any]:
@@ -30,11 +31,11 @@ def fit(source: Path, measure: str, transform: str, out: Path, shipped: Mapping[
     half = out.with_name(f"{out.name}.half")
     half.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     half.replace(out)
-    page = out.with_suffix(".html")
-    page.write_text(_page(measure, data, learned, series), encoding="utf-8")
+    report = out.with_suffix(".html")
+    report.write_text(page(data, learned, series), encoding="utf-8")
     size = len(series.day)
     return {"measure": measure, "people": len(series.start), "values": size, **told, "transform": data["transform"], "resolution": data["resolution"],
-            "mean_log_score": round(learned.log_score / size, 5), "tried": learned.tried, "out": str(out), "report": str(page)}  # fmt: skip
+            "mean_log_score": round(learned.log_score / size, 5), "tried": learned.tried, "out": str(out), "report": str(report)}  # fmt: skip
 
 
 def _candidates(series: Series, known: Prior | None) -> list[str]:
@@ -44,10 +45,16 @@ def _candidates(series: Series, known: Prior | None) -> list[str]:
     lowest, highest = float(value.min()), float(value.max())
     if known is not None and known.minimum is not None and known.maximum is not None:
         found.append(f"logit:{known.minimum:g}:{known.maximum:g}")
-    elif (value == np.round(value)).all() and 0 <= lowest < highest and (value == highest).mean() >= PILE:
-        floor = lowest if (value == lowest).mean() >= PILE else 0.0
+    elif (value == np.round(value)).all() and 0 <= lowest < highest and _piled(value, highest, -1):
+        floor = lowest if _piled(value, lowest, 1) else 0.0
         found.append(f"logit:{floor:g}:{highest:g}")
     return found
+
+
+def _piled(value: Any, end: float, inwards: int) -> bool:
+    """Whether values pile up at an end: many, and not the thin tail of those one step further in."""
+    there, beside = int((value == end).sum()), int((value == end + inwards).sum())
+    return there >= max(PILED, PILE * len(value)) and 2 * there >= beside
 
 
 def _described(known: Prior | None, learned: Learned, series: Series) -> dict[str, Any]:
@@ -93,46 +100,8 @@ def _series(source: Path, measure: str, shipped: Mapping[str, Prior]) -> tuple[S
     last = np.ones(len(order), bool)
     last[:-1] = (code[order[1:]] != code[order[:-1]]) | (day[order[1:]] != day[order[:-1]])
     kept = order[last]
-    fresh = np.flatnonzero(np.append(True, code[kept[1:]] != code[kept[:-1]])) if len(kept) else np.array([], int)
+    if not len(kept):
+        raise BadTable(f"no value of {measure[:64]} is a number with a time, within what the measure can take")
+    fresh = np.flatnonzero(np.append(True, code[kept[1:]] != code[kept[:-1]]))
     report |= {"not_used": int((~fine).sum()), "duplicates": int((~last).sum())}
     return Series(fresh, np.diff(np.append(fresh, len(kept))), day[kept], value[kept]), report
-
-
-def _page(measure: str, data: dict[str, Any], learned: Learned, series: Series) -> str:
-    """The report: what was learned, the histogram of the PIT, and coverage by the number of earlier values."""
-    built = prior.build(data)
-    found = many.judge(built, series.start, series.length, series.day, series.value)
-    inside = (series.value >= found.lower95) & (series.value <= found.upper95)
-    groups = [(0, 0), (1, 1), (2, 3), (4, 7), (8, 15), (16, 1 << 60)]
-    rows = []
-    for low, high in groups:
-        chosen = (found.n >= low) & (found.n <= high)
-        if chosen.any():
-            name = f"{low}" if low == high else f"{low} to {high}" if high < 1 << 60 else f"{low} and more"
-            rows.append((name, int(chosen.sum()), float(inside[chosen].mean())))
-    counts, _ = np.histogram(learned.pit[(learned.n >= 1) & np.isfinite(learned.pit)], bins=20, range=(0, 1))
-    theta = "".join(f"<tr><td>{name}</td><td>{value:.6g}</td></tr>" for name, value in data["theta"].items())
-    tried = "".join(f"<tr><td>{html.escape(name)}</td><td>{value:.1f}</td></tr>" for name, value in learned.tried.items())
-    cover = "".join(f"<tr><td>{name}</td><td>{count}</td><td>{100 * share:.1f} %</td></tr>" for name, count, share in rows)
-    return (
-        "<!doctype html><html lang='en'><meta charset='utf-8'><title>Prior of a measure</title><style>body{font:15px sans-serif;max-width:52em;margin:2em auto}"
-        "td,th{padding:.2em .8em;text-align:left}</style>"
-        f"<h1>Prior of {html.escape(measure)}</h1><p>{html.escape(data['note'])} Transform {html.escape(data['transform'])}, values in steps of "
-        f"{data['resolution']:g} (0: exact), mean log score {learned.log_score / len(series.day):.4f}.</p>"
-        f"<h2>Hyper-parameters</h2><table>{theta}</table>"
-        + (f"<h2>Transforms tried</h2><table><tr><th>transform</th><th>log likelihood with Jacobian</th></tr>{tried}</table>" if tried else "")
-        + "<h2>Calibration</h2><p>Of the people it was learned from: where each value fell in its predictive distribution (a flat histogram is a calibrated "
-        f"one), and how many values lay within the 95 % limits. New people are the better test.</p>{_bars(counts)}"
-        f"<table><tr><th>earlier values</th><th>values</th><th>within 95 %</th></tr>{cover}</table></html>\n"
-    )
-
-
-def _bars(counts: Any) -> str:
-    """A histogram as SVG, with the height that a calibrated one has."""
-    most, total = max(1, int(counts.max())), int(counts.sum())
-    tops = [130 * int(count) / most for count in counts]
-    bars = "".join(f"<rect x='{20 + 20 * at}' y='{150 - top:.1f}' width='18' height='{top:.1f}' fill='#4a7aa7'/>" for at, top in enumerate(tops))
-    level = 150 - 130 * (total / len(counts)) / most
-    line = f"<line x1='18' x2='422' y1='{level:.1f}' y2='{level:.1f}' stroke='#b04a2f' stroke-dasharray='5 4'/>"
-    ends = "<text x='20' y='168' font-size='11'>0</text><text x='412' y='168' font-size='11'>1</text>"
-    return f"<svg width='440' height='175' role='img' aria-label='PIT histogram'>{bars}{line}{ends}</svg>"

@@ -7,12 +7,16 @@ become the output at the end, in one move. What is finished stands when it is ru
 import csv
 import hashlib
 import json
+import math
 import os
+import re
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +39,7 @@ OUTPUT: Final = ("patient", "measure", "time", "value", "n", "lower95", "upper95
 _BUCKET_BYTES: Final = 48 << 20
 _ALONE_BYTES: Final = 1 << 20
 """A smaller input is judged by this process: starting others takes longer."""
+_JSON_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 Say = Callable[[str], None]
 
 
@@ -60,8 +65,7 @@ def recompute(source: Path, priors: Mapping[str, dict[str, Any]], out: Path, say
     """Judge every row of `source`; `priors`: measure -> its file's data. Errors: BadTable, also for a measure without a prior, before anything
     is written."""
     started, report = time.monotonic(), Report()
-    if out.suffix.lower() not in (".csv", ".parquet", ".ndjson", ".jsonl"):
-        raise BadTable("the output is .csv, .parquet or .ndjson")
+    check(source, out)
     work = out.with_name(f"{out.name}.parts")
     key = _key(source, priors, out)
     buckets = _dealt(source, priors, work, key, report, say)
@@ -71,7 +75,7 @@ def recompute(source: Path, priors: Mapping[str, dict[str, Any]], out: Path, say
     if len(waiting) < buckets:
         say(f"{buckets - len(waiting)} of {buckets} parts stand from before")
     workers = max(1, min(processes or os.cpu_count() or 1, len(waiting)))
-    if workers > 1:
+    if waiting:
         many.ready(say)
     with _pool(workers) as run:
         for done, _ in enumerate(run(built, waiting, out.suffix.lower()), 1):
@@ -82,6 +86,16 @@ def recompute(source: Path, priors: Mapping[str, dict[str, Any]], out: Path, say
     shutil.rmtree(work)
     report.seconds = time.monotonic() - started
     return report
+
+
+def check(source: Path, out: Path) -> None:
+    """Errors: BadTable for an input that is not there, and an output of another kind or that would replace the input."""
+    if not source.is_file():
+        raise BadTable("there is no such file")
+    if out.suffix.lower() not in (".csv", ".parquet", ".ndjson", ".jsonl"):
+        raise BadTable("the output is .csv, .parquet or .ndjson")
+    if out.exists() and out.samefile(source):
+        raise BadTable("the output would replace the input")
 
 
 class _pool:
@@ -113,8 +127,6 @@ class _pool:
 
 def _key(source: Path, priors: Mapping[str, Any], out: Path) -> str:
     """What a resumed run must have in common with the one before."""
-    if not source.is_file():
-        raise BadTable("there is no such file")
     stat = source.stat()
     said = json.dumps([str(source.resolve()), stat.st_size, stat.st_mtime_ns, priors, out.suffix, 1], sort_keys=True)
     return hashlib.sha256(said.encode()).hexdigest()
@@ -133,7 +145,7 @@ def _dealt(source: Path, priors: Mapping[str, Any], work: Path, key: str, report
     try:
         size = source.stat().st_size
         count = 1 if size < _ALONE_BYTES else max(min(4096, -(-size // _BUCKET_BYTES)), 2 * (os.cpu_count() or 1))
-        report.rows = _deal(source, priors, work, count, report, say)
+        _deal(source, priors, work, count, report, say)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
         raise
@@ -141,29 +153,36 @@ def _dealt(source: Path, priors: Mapping[str, Any], work: Path, key: str, report
     return count
 
 
-def _deal(source: Path, priors: Mapping[str, Any], work: Path, count: int, report: Report, say: Say) -> int:
+def _deal(source: Path, priors: Mapping[str, Any], work: Path, count: int, report: Report, say: Say) -> None:
     writers: dict[int, tuple[Any, Any]] = {}
-    rows = 0
-    known = {measure: prior.build(data) for measure, data in priors.items()}
     try:
-        for table in batches(source, known, report.more):
-            unknown = sorted(str(each) for each in pac.unique(table["measure"]).to_pylist() if each not in priors)
-            if unknown:
-                raise BadTable(f"no prior is given for the measure {unknown[0][:64]!r}")
+        for table in known_batches(source, priors, report):
             bucket = _buckets(table["patient"], count)
-            numbered = table.append_column("row", pa.array(np.arange(rows, rows + table.num_rows)))
+            numbered = table.append_column("row", pa.array(np.arange(report.rows - table.num_rows, report.rows)))
             for number in np.unique(bucket):
                 if number not in writers:
                     sink = pa.OSFile(str(work / f"{number:05d}.in"), "wb")
                     writers[number] = (sink, ipc.new_stream(sink, numbered.schema))
                 writers[number][1].write_table(numbered.filter(pa.array(bucket == number)))
-            rows += table.num_rows
-            say(f"read {rows:,} rows")
+            say(f"read {report.rows:,} rows")
     finally:
         for sink, writer in writers.values():
             writer.close()
             sink.close()
-    return rows
+
+
+def known_batches(source: Path, priors: Mapping[str, Any], report: Report) -> Iterator[pa.Table]:
+    """The rows of the input, batch by batch, counted in `report`. Errors: BadTable, also for a measure without a prior, and for
+    Observations of which none can be judged."""
+    known = {measure: prior.build(data) for measure, data in priors.items()}
+    for table in batches(source, known, report.more):
+        unknown = sorted({each or "" for each in pac.unique(table["measure"]).to_pylist() if each not in priors})
+        if unknown:
+            raise BadTable(f"no prior is given for the measure {unknown[0][:64]!r}")
+        report.rows += table.num_rows
+        yield table
+    if not report.rows and report.more:
+        raise BadTable("there is no Observation that one of these priors judges")
 
 
 def _buckets(patients: pa.ChunkedArray, count: int) -> np.ndarray[Any, Any]:
@@ -204,6 +223,9 @@ def judged_table(table: pa.Table, priors: Mapping[str, Prior], told: dict[str, i
         mine = (measure[starts] == number) & (timed > 0)
         if mine.any():
             _judge(priors[name], starts[mine], timed[mine], day, value, budget, columns)
+        lost = (measure == number) & np.isnan(day)
+        if lost.any():
+            _untimed(priors[name], lost, columns)
     told["duplicates"] += len(order) - len(kept)
     told["series"] += len(starts)
     told["not_judged"] += int(np.isnan(columns["z"]).sum())
@@ -256,6 +278,13 @@ def _judge(given: Prior, starts: Any, lengths: Any, day: Any, value: Any, budget
         columns[name][rows] = getattr(found, name)
 
 
+def _untimed(given: Prior, rows: Any, columns: dict[str, Any]) -> None:
+    """Values without a time: nothing is known to be earlier, so the limits are the population's; they are not judged."""
+    found = many.judge(given, np.array([0]), np.array([1]), np.zeros(1), np.full(1, np.nan))
+    for name in ("lower95", "upper95", "lower99", "upper99", "set_point"):
+        columns[name][rows] = getattr(found, name)[0]
+
+
 def _write(table: pa.Table, path: Path) -> None:
     half = path.with_name(f"{path.name}.half")
     if path.suffix == ".parquet":
@@ -286,15 +315,17 @@ def _cell(value: Any) -> Any:
 
 
 def _json_row(row: dict[str, Any]) -> str:
-    """One row as JSON; a value that came as the text of a number is written as that number, to the letter."""
-    value = row["value"]
-    try:
-        literal = isinstance(value, str) and json.dumps(json.loads(value)) and not isinstance(json.loads(value), str | list | dict | bool | None.__class__)
-    except ValueError:
-        literal = False
-    mark = "\u0000value\u0000"
-    text = json.dumps(row | {"value": mark} if literal else row, ensure_ascii=False, default=str)
-    return text.replace(json.dumps(mark), value) if literal else text
+    """One row as JSON: values and times that came as the text of a number as that number, to the letter; what JSON has no number for as null
+    or, where it came as text, as that text."""
+    return "{" + ", ".join(f'"{name}": {_json_cell(cell, name in ("time", "value"))}' for name, cell in row.items()) + "}"
+
+
+def _json_cell(cell: Any, number: bool) -> str:
+    if isinstance(cell, float):
+        return repr(cell) if math.isfinite(cell) else "null"
+    if number and isinstance(cell, str | Decimal) and _JSON_NUMBER.fullmatch(str(cell)):
+        return str(cell)
+    return json.dumps(cell.isoformat() if isinstance(cell, date) else cell, ensure_ascii=False, default=str)
 
 
 def _joined(parts: list[Path], out: Path) -> None:

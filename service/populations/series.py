@@ -29,8 +29,8 @@ def read(text: str) -> list[tuple[str, float, float]]:
 
 
 def day_of(text: str | None) -> float:
-    """A time as days: the number of days that it is (it may be negative or fractional), or an ISO date or instant as days since 1970; without
-    a zone it is UTC. NaN for what is no time."""
+    """A time as days: the number of days that it is (it may be negative or fractional), or an ISO date or instant as days since 1970; of a
+    month its first day; without a zone it is UTC. NaN for what is no time."""
     plain = (text or "").strip()
     try:
         number = float(plain)
@@ -38,7 +38,7 @@ def day_of(text: str | None) -> float:
     except ValueError:
         pass
     try:
-        moment = datetime.fromisoformat(plain)
+        moment = datetime.fromisoformat(f"{plain}-01" if len(plain) == 7 and plain[4] == "-" else plain)
     except ValueError:
         return math.nan
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

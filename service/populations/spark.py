@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pac
 import pyarrow.parquet as pq
 
 from mappings.baseline import prior
-from service.populations.recompute import OUTPUT, Report, _joined, _write, judged_table
+from service.populations.recompute import OUTPUT, Report, _joined, _write, check, judged_table, known_batches
 from service.populations.tables import COLUMNS, BadTable
 
 _SCHEMA = ", ".join(
     f"{name} {'bigint' if name == 'n' else 'boolean' if name == 'alert' else 'string' if name in COLUMNS else 'double'}" for name in OUTPUT
 )
+_ROWS = pa.schema([*((name, pa.string()) for name in COLUMNS), ("row", pa.int64())])
 
 
 def session() -> Any:
@@ -39,44 +41,38 @@ def session() -> Any:
 
 
 def recompute(source: Path, priors: Mapping[str, dict[str, Any]], out: Path, say: Callable[[str], None]) -> Report:
-    """As recompute.recompute, on the running Spark. Errors: BadTable."""
+    """As recompute.recompute, on the running Spark, whose executors see the folder of `out`. Errors: BadTable."""
+    from pyspark.sql import functions as f
+
     started, report = time.monotonic(), Report()
-    spark = session()
-    frame = _read(spark, source)
-    unknown = [row[0] for row in frame.select("measure").distinct().limit(10_000).collect() if row[0] not in priors]
-    if unknown:
-        raise BadTable(f"no prior is given for the measure {str(unknown[0])[:64]!r}")
-    say("dealing rows out by person")
-    parts = max(2, spark.sparkContext.defaultParallelism * 2)
-    judged = frame.repartition(parts, "patient").mapInArrow(_judging(dict(priors)), _SCHEMA)
+    check(source, out)
     work = out.with_name(f"{out.name}.parts")
     shutil.rmtree(work, ignore_errors=True)
-    judged.write.parquet(str(work))
-    report.rows = frame.count()
-    _one_file(work, out, report)
+    work.mkdir(parents=True)
+    try:
+        _taken(source, priors, work / "rows.parquet", report, say)
+        spark = session()
+        say("dealing rows out by person")
+        parts = max(2, spark.sparkContext.defaultParallelism * 2)
+        frame = spark.read.parquet(str((work / "rows.parquet").resolve()))
+        judged = frame.repartition(parts, f.coalesce(f.col("patient"), f.lit(""))).mapInArrow(_judging(dict(priors)), _SCHEMA)
+        judged.write.parquet(str((work / "judged").resolve()))
+        _one_file(work / "judged", out, report)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
     report.seconds = time.monotonic() - started
     return report
 
 
-def _read(spark: Any, source: Path) -> Any:
-    """The four columns as text, each cell as it was written, with the order of arrival."""
-    from pyspark.sql import functions as f
-
-    if not source.is_file():
-        raise BadTable("there is no such file")
-    kind, reader = source.suffix.lower(), spark.read
-    if kind == ".csv":
-        frame = reader.csv(str(source), header=True, inferSchema=False, nullValue="\u0000", emptyValue="", multiLine=False)
-    elif kind == ".parquet":
-        frame = reader.parquet(str(source))
-    elif kind in (".ndjson", ".jsonl"):
-        frame = reader.json(str(source), primitivesAsString=True)
-    else:
-        raise BadTable("the input is .csv, .parquet or .ndjson")
-    missing = [name for name in COLUMNS if name not in frame.columns]
-    if missing:
-        raise BadTable(f"columns are missing: {', '.join(missing)}")
-    return frame.select(*(f.col(name).cast("string").alias(name) for name in COLUMNS), f.monotonically_increasing_id().alias("row"))
+def _taken(source: Path, priors: Mapping[str, dict[str, Any]], into: Path, report: Report, say: Callable[[str], None]) -> None:
+    """The rows of any kind of input, each cell as text, with the order of arrival: read as the local engine reads them, a batch at a time.
+    Spark's own readers take quotes, missing cells and instants otherwise."""
+    with pq.ParquetWriter(into, _ROWS) as writer:
+        for table in known_batches(source, priors, report):
+            texts = [table[name].cast(pa.string()) for name in COLUMNS]
+            arrival = pa.array(range(report.rows - table.num_rows, report.rows), pa.int64())
+            writer.write_table(pa.table([*texts, arrival], schema=_ROWS))
+            say(f"read {report.rows:,} rows")
 
 
 def _judging(priors: dict[str, dict[str, Any]]) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
@@ -94,19 +90,18 @@ def _judging(priors: dict[str, dict[str, Any]]) -> Callable[[Iterator[pa.RecordB
 
 
 def _one_file(work: Path, out: Path, report: Report) -> None:
+    """The partitions as one file; each holds whole people."""
     parts = []
-    people: set[tuple[str, str]] = set()
     for number, path in enumerate(sorted(work.glob("*.parquet"))):
         table = pq.read_table(path)
         report.written += table.num_rows
         report.not_judged += table["z"].null_count
-        report.alerts += sum(each is True for each in table["alert"].to_pylist())
-        people |= set(zip(table["patient"].to_pylist(), table["measure"].to_pylist(), strict=True))
+        report.alerts += pac.sum(table["alert"]).as_py() or 0
+        report.series += table.group_by(["patient", "measure"]).aggregate([]).num_rows
         part = work / f"{number:05d}"
         _write(table, part.with_suffix(out.suffix.lower()))
         if out.suffix.lower() != ".parquet":
             path.unlink()
         parts.append(part)
-    report.series, report.duplicates = len(people), report.rows - report.written
+    report.duplicates = report.rows - report.written
     _joined(parts, out)
-    shutil.rmtree(work)

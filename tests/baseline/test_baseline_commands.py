@@ -102,7 +102,8 @@ def test_bad_values_have_defined_answers(tmp_path: Path) -> None:
     refused = by_key["c", "2026-01-13T10:00:00Z"]
     assert (refused["z"], refused["alert"], refused["n"], float(refused["upper95"]) > 0) == ("", "false", "0", True)
     assert by_key["c", "2026-01-15"]["n"] == "0", "nothing was taken in before"
-    assert by_key["d", "notime"]["lower95"] == ""
+    lost = by_key["d", "notime"]
+    assert (lost["n"], lost["z"], lost["upper99"]) == ("0", "", by_key["b", "-2.5"]["upper99"]), "nothing is known to be earlier"
 
 
 def test_ten_thousand_values_on_a_day_and_forty_years_apart(tmp_path: Path) -> None:
@@ -157,6 +158,72 @@ def test_a_value_keeps_its_writing(tmp_path: Path) -> None:
     assert (found[0]["patient"], found[0]["value"]) == ('Doe, "Jo"', "007")
 
 
+@pytest.mark.parametrize("text", ["patient,measure,time,value", "patient,measure,time,value\n", "\ufeffvalue,time,measure,patient\r\n\r\n"])
+@pytest.mark.parametrize("out", ["out.csv", "out.ndjson", "out.parquet"])
+def test_a_table_without_rows(tmp_path: Path, text: str, out: str) -> None:
+    (tmp_path / "in.csv").write_text(text, encoding="utf-8", newline="")
+    found, report = recomputed(tmp_path, [], out=out)
+    assert (found, report["rows"], report["written"]) == ([], 0, 0)
+
+
+def test_a_table_of_typed_columns(tmp_path: Path) -> None:
+    """Nanoseconds, decimals, codes for text, text of every kind, whole numbers as patients: judged, and given back as they came."""
+    nanoseconds = pa.array([1767607200123456789, 1767693600000000001], pa.timestamp("ns"))
+    texts = pa.array(["1.50", "2"])
+    who = pa.array(["a", "a"])
+    for patient in (pa.array([7, 7]), who.dictionary_encode(), who.cast(pa.large_string()), who.cast(pa.string_view())):
+        for value in (pa.array([1.5, float("nan")]), texts, texts.dictionary_encode(), texts.cast(pa.string_view()),
+                      texts.cast(pa.decimal128(5, 2)), pa.nulls(2)):  # fmt: skip
+            measure = pa.array(["phq-9", "phq-9"]).dictionary_encode()
+            pq.write_table(pa.table({"patient": patient, "measure": measure, "time": nanoseconds, "value": value}), tmp_path / "in.parquet")
+            recomputed(tmp_path, [], name="in.parquet", out="out.ndjson")
+            rows = [json.loads(line, parse_constant=pytest.fail) for line in (tmp_path / "out.ndjson").read_text(encoding="utf-8").splitlines()]
+            assert [row["patient"] for row in rows] == (["a", "a"] if patient.type != pa.int64() else [7, 7])
+            assert rows[0]["value"] == (None if value.type == pa.null() else 1.5)
+            assert (rows[0]["time"][:26], rows[0]["n"]) == ("2026-01-05T10:00:00.123456", 0)
+
+
+def test_numbers_of_json_stay_numbers_and_no_number_is_none(tmp_path: Path) -> None:
+    lines = ['{"patient": "a", "measure": "phq-9", "time": -1.50, "value": NaN}', '{"patient": "a", "measure": "phq-9", "time": "2026-01-05", "value": null}']
+    recomputed(tmp_path, lines, name="in.ndjson", out="out.ndjson")
+    rows = [json.loads(line, parse_constant=pytest.fail) for line in (tmp_path / "out.ndjson").read_text(encoding="utf-8").splitlines()]
+    assert [(row["time"], row["value"]) for row in rows] == [(-1.5, "NaN"), ("2026-01-05", None)]
+
+
+def weighed(value: Any = 80.5, unit: str = "kg", time: Any = "2026-01-05", **more: Any) -> str:
+    quantity = {"value": value, "unit": unit, "system": "http://unitsofmeasure.org", "code": unit}
+    resource = {"resourceType": "Observation", "status": "final", "code": {"coding": [{"system": "http://loinc.org", "code": "29463-7"}]},
+                "subject": {"reference": "Patient/a"}, "effectiveDateTime": time, "valueQuantity": quantity} | more  # fmt: skip
+    return json.dumps({name: each for name, each in resource.items() if each is not None})
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_observations_keep_their_writing_and_refused_ones_their_row(tmp_path: Path, stated: bool) -> None:
+    """Also with a prior written by hand that states neither codes nor units."""
+    lines = [
+        weighed(80.5).replace("80.5", "80.50"), weighed(100, "[lb_av]", "2026-02"), weighed(12, "mmol/L", "2026-03-01"), weighed(81, time="2025"),
+        weighed(valueQuantity=None, dataAbsentReason={"text": "not asked"}, time="2026-03-02"), weighed(time=None, effectivePeriod={"end": "2026-04-01"}),
+        weighed(status="preliminary"), weighed(subject=None), weighed(code="x"), weighed(code={"text": "y"}),
+    ]  # fmt: skip
+    data = json.loads(WEIGHT.read_text(encoding="utf-8"))
+    mine = tmp_path / "mine.json"
+    mine.write_text(json.dumps(data if stated else {name: data[name] for name in ("measure", "transform", "theta")}), encoding="utf-8")
+    found, report = recomputed(tmp_path, lines, name="in.ndjson", priors=(mine,))
+    assert [(row["time"], row["value"], row["n"], bool(row["z"])) for row in found] == [
+        ("2025-01-01", "81", "0", True), ("2026-01-05", "80.50", "1", True), ("2026-02", "45.359237", "2", True),
+        ("2026-03-01", "12 mmol/L (refused)", "3", False), ("2026-03-02", "", "3", False), ("2026-04-01", "80.5", "3", True),
+    ]  # fmt: skip
+    assert report["observations left out"] == 4
+
+
+def test_the_order_of_words_does_not_matter_and_the_input_is_never_replaced(tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("patient,measure,time,value\na,phq-9,1,5\na,body-weight,1,80\n", encoding="utf-8")
+    assert run("recompute", "--out", tmp_path / "out.csv", "--priors", PHQ9, WEIGHT, source).exit_code == 0
+    done = run("recompute", source, "--priors", PHQ9, WEIGHT, "--out", source)
+    assert (done.exit_code, "replace the input" in done.stderr, source.read_text(encoding="utf-8").count("\n")) == (1, True, 3)
+
+
 def test_a_run_that_was_cut_off_goes_on_and_leaves_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(populations, "_ALONE_BYTES", 1)
     monkeypatch.setattr(populations, "_BUCKET_BYTES", 4000)
@@ -187,10 +254,14 @@ def test_a_run_that_was_cut_off_goes_on_and_leaves_the_same_bytes(tmp_path: Path
 
 @pytest.mark.parametrize(("name", "text", "words"), [
     ("in.csv", "patient,time\n1,2\n", "columns are missing: measure, value"), ("in.txt", "", ".csv"), ("in.ndjson", "{", "line 1"),
-    ("in.parquet", "x", "Parquet"),
+    ("in.parquet", "x", "Parquet"), ("in.csv", "", "columns are missing"), ("in.csv", "patient,measure,time,value,value\n", "twice: value"),
+    ("in.csv", "patient,measure,time,value\na,phq-9,1\n", "cannot be read"), ("in.csv", "patient,measure,time,value\n\udce9,phq-9,1,2\n", "UTF-8"),
+    ("in.ndjson", '{"patient": "\udce9", "measure": "phq-9", "time": 1, "value": 2}', "UTF-8"),
+    ("in.ndjson", '{"patient": "\\ud800", "measure": "phq-9", "time": 1, "value": 2}', "UTF-8"),
+    ("in.ndjson", '{"patient": ["a"], "measure": "phq-9", "time": 1, "value": 2}', "line 1"), ("in.ndjson", '{"resourceType": "Patient"}', "no Observation"),
 ])  # fmt: skip
 def test_what_is_no_table(tmp_path: Path, name: str, text: str, words: str) -> None:
-    (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / name).write_text(text, encoding="utf-8", errors="surrogateescape")
     done = run("recompute", tmp_path / name, "--priors", PHQ9, "--out", tmp_path / "out.csv")
     assert (done.exit_code, words in done.stderr) == (1, True)
     assert not (tmp_path / "out.csv").exists()
@@ -244,7 +315,8 @@ def test_fit_finds_the_truth_and_new_people_are_covered(tmp_path: Path) -> None:
     assert theta["tau_b2"] ** 0.5 == pytest.approx(12, rel=0.2)
     assert theta["sigma0"] == pytest.approx(1.5, rel=0.25)
     assert (data["resolution"], set(data["levels"]) == {"0.005", "0.025", "0.975", "0.995"}) == (0.1, True)
-    assert "<svg" in (tmp_path / "sim.html").read_text(encoding="utf-8")
+    report = (tmp_path / "sim.html").read_text(encoding="utf-8")
+    assert (report.count("<svg"), "PIT histogram" in report, "Coverage by the number" in report, report.count("How to read it")) == (2, True, True, 2)
     found, _ = recomputed(tmp_path, table(simulated(300, 2)), name="new.csv", priors=(out,))
     inside = [float(row["lower95"]) <= float(row["value"]) <= float(row["upper95"]) for row in found if int(row["n"]) > 0]
     assert sum(inside) / len(inside) == pytest.approx(0.95, abs=0.02)
@@ -273,3 +345,37 @@ def test_what_cannot_be_learned(tmp_path: Path, words: tuple[str, ...], said: st
     done = run("fit", source, *words, "--out", tmp_path / "p.json")
     assert (done.exit_code, said in done.stderr) == (1, True)
     assert not (tmp_path / "p.json").exists()
+
+
+@pytest.mark.parametrize(("rows", "said"), [
+    ([(f"p{who}", str(visit), "5") for who in range(9) for visit in range(9)], "nobody's values vary"),
+    ([(f"p{who}", str(visit), str(who)) for who in range(9) for visit in range(9)], "nobody's values vary"),
+    ([(f"p{who}", "1", str(who)) for who in range(40)], "two or more values"), ([("p", "never", "NaN")], "no value of sim is a number with a time"),
+])  # fmt: skip
+def test_data_from_which_no_range_can_be_learned(tmp_path: Path, rows: list[tuple[str, str, str]], said: str) -> None:
+    source = tmp_path / "few.csv"
+    source.write_text("\n".join(table([(who, "sim", time, value) for who, time, value in rows])) + "\n", encoding="utf-8")
+    done = run("fit", source, "--measure", "sim", "--out", tmp_path / "p.json")
+    assert (done.exit_code, said in done.stderr, done.stderr.count("Traceback")) == (1, True, 0)
+
+
+@pytest.mark.parametrize("name", ["logit", "logit:0", "logit:a:b", "logit:5:1", "logit:0:1:2"])
+def test_a_transform_that_is_none_is_named_as_such(tmp_path: Path, name: str) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text("\n".join(table(some(20))) + "\n", encoding="utf-8")
+    done = run("fit", source, "--measure", "phq-9", "--transform", name, "--out", tmp_path / "p.json")
+    assert (done.exit_code, "logit:MIN:MAX with MIN < MAX" in done.stderr) == (1, True)
+
+
+def test_the_highest_of_a_few_whole_values_is_no_end_of_a_scale() -> None:
+    from mappings.baseline.learning import Series
+    from service.populations.fitting import _candidates
+
+    def candidates(values: list[float]) -> list[str]:
+        value = np.array(values, float)
+        return _candidates(Series(np.array([0]), np.array([len(value)]), np.arange(len(value), dtype=float), value), None)
+
+    assert candidates([*range(60, 100)]) == ["identity", "log", "sqrt"]
+    pick = np.random.default_rng(1).normal(60, 2, 400)
+    assert candidates([float(round(each)) for each in pick]) == ["identity", "log", "sqrt"]
+    assert candidates([min(30.0, float(round(each))) for each in np.random.default_rng(1).normal(27, 4, 400)])[-1] == "logit:0:30"
