@@ -1,6 +1,7 @@
 """The stored state of a series: it goes on where it stopped, and is replayed where what it rests on is another."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def test_another_prior_replays(change: dict[str, Any]) -> None:
     assert not Series("tsh", prior(title="another name"), filled().dump()).outdated
 
 
-@pytest.mark.parametrize("damage", [lambda raw: raw[:20], lambda raw: b"\0" * 8 + raw[8:], lambda raw: raw.replace(b"SPB2", b"SPB1")], ids=range(3))
+@pytest.mark.parametrize("damage", [lambda raw: raw[:20], lambda raw: b"\0" * 8 + raw[8:], lambda raw: re.sub(rb"SPB\d", b"SPB0", raw)], ids=range(3))
 def test_an_older_state_replays(damage: Any) -> None:
     assert Series("tsh", prior(), damage(filled().dump())).outdated
 
