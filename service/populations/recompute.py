@@ -36,7 +36,11 @@ from service.populations.tables import COLUMNS, BadTable, batches, coded, days, 
 
 OUTPUT: Final = ("patient", "measure", "time", "value", "n", "lower95", "upper95", "lower99", "upper99", "z", "p", "set_point", "p_gross_error",
                  "p_real_change", "alert")  # fmt: skip
-_BUCKET_BYTES: Final = 48 << 20
+_BUCKET_BYTES: Final = 16 << 20
+"""About 400 000 rows, for which a process needs some 300 MB."""
+_BUCKETS: Final = 500
+"""So many files may be open at once."""
+_ROW_BYTES: Final = 40
 _ALONE_BYTES: Final = 1 << 20
 """A smaller input is judged by this process: starting others takes longer."""
 _JSON_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
@@ -143,8 +147,8 @@ def _dealt(source: Path, priors: Mapping[str, Any], work: Path, key: str, report
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     try:
-        size = source.stat().st_size
-        count = 1 if size < _ALONE_BYTES else max(min(4096, -(-size // _BUCKET_BYTES)), 2 * (os.cpu_count() or 1))
+        size = _size(source)
+        count = 1 if size < _ALONE_BYTES else max(min(_BUCKETS, -(-size // _BUCKET_BYTES)), 2 * (os.cpu_count() or 1))
         _deal(source, priors, work, count, report, say)
     except BaseException:
         shutil.rmtree(work, ignore_errors=True)
@@ -153,17 +157,31 @@ def _dealt(source: Path, priors: Mapping[str, Any], work: Path, key: str, report
     return count
 
 
+def _size(source: Path) -> int:
+    """About how many bytes the rows are as text: Parquet is packed."""
+    if source.suffix.lower() == ".parquet":
+        try:
+            return int(pq.read_metadata(source).num_rows) * _ROW_BYTES
+        except (pa.ArrowInvalid, OSError):
+            pass
+    return source.stat().st_size
+
+
 def _deal(source: Path, priors: Mapping[str, Any], work: Path, count: int, report: Report, say: Say) -> None:
     writers: dict[int, tuple[Any, Any]] = {}
     try:
         for table in known_batches(source, priors, report):
             bucket = _buckets(table["patient"], count)
             numbered = table.append_column("row", pa.array(np.arange(report.rows - table.num_rows, report.rows)))
-            for number in np.unique(bucket):
+            order = np.argsort(bucket, kind="stable")
+            dealt, bucket = numbered.take(pa.array(order)), bucket[order]
+            ends: list[int] = (np.flatnonzero(bucket[1:] != bucket[:-1]) + 1).tolist() + [len(bucket)] * bool(len(bucket))
+            for begin, end in zip([0, *ends], ends, strict=False):
+                number = int(bucket[begin])
                 if number not in writers:
                     sink = pa.OSFile(str(work / f"{number:05d}.in"), "wb")
                     writers[number] = (sink, ipc.new_stream(sink, numbered.schema))
-                writers[number][1].write_table(numbered.filter(pa.array(bucket == number)))
+                writers[number][1].write_table(dealt.slice(begin, end - begin))
             say(f"read {report.rows:,} rows")
     finally:
         for sink, writer in writers.values():

@@ -224,6 +224,16 @@ def test_the_order_of_words_does_not_matter_and_the_input_is_never_replaced(tmp_
     assert (done.exit_code, "replace the input" in done.stderr, source.read_text(encoding="utf-8").count("\n")) == (1, True, 3)
 
 
+def test_parquet_is_dealt_out_by_its_rows(tmp_path: Path) -> None:
+    """It is packed: its size says little of the memory that its rows need."""
+    packed = pa.table({name: pa.array(["phq-9"] * 50_000) for name in ("patient", "measure", "time", "value")})
+    pq.write_table(packed, tmp_path / "in.parquet")
+    assert (tmp_path / "in.parquet").stat().st_size < 50_000
+    assert populations._size(tmp_path / "in.parquet") == 50_000 * populations._ROW_BYTES
+    (tmp_path / "in.csv").write_text("abc", encoding="utf-8")
+    assert populations._size(tmp_path / "in.csv") == 3
+
+
 def test_a_run_that_was_cut_off_goes_on_and_leaves_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(populations, "_ALONE_BYTES", 1)
     monkeypatch.setattr(populations, "_BUCKET_BYTES", 4000)
