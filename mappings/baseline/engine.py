@@ -124,7 +124,7 @@ class Judgement:
     @property
     def driven(self) -> bool:
         """Whether a treatment was known to act since the value before."""
-        return self.drive != STILL
+        return bool(self.drive.shift or self.drive.inflation)
 
     @property
     def day(self) -> float:
@@ -261,7 +261,7 @@ class _Verdict:
         reasons, alert, watch = look(prior, state.watch, seen, budget)
         watch = remember(watch, (float(n + 1), expected.day, level, variance, 0.0), anchor, pending, self.y, jumps)
         unwell = state.unwell + (prior.unwell is not None and prior.unwell.covers(self.value))
-        after = State(n + 1, first, expected.day, unwell, new.log_weight, new.a, new.u, new.paa, new.pau, new.puu, watch)
+        after = State(n + 1, first, expected.day, unwell, new.log_weight, new.a, new.u, new.paa, new.pau, new.puu, watch, self.drive.set_out or state.set_out)
         return self._judgement(new, reasons, alert, seen, watch.confirmed), after
 
     def _tame(self) -> bool:

@@ -22,10 +22,12 @@ LOG_FLOOR: Final = log(FLOOR)
 @dataclass(frozen=True, slots=True)
 class Drive:
     """What is known to have acted on the level since the last value. `shift`: of the expected level, on the transformed scale;
-    `inflation`: variance added to the state, as a multiple of its stationary variance (treatment.py)."""
+    `inflation`: variance added to the state, as a multiple of its stationary variance (treatment.py); `set_out`: (first day of a new treatment, the
+    level it was begun at), to be kept."""
 
     shift: float = 0.0
     inflation: float = 0.0
+    set_out: tuple[float, float] | None = None
 
 
 STILL: Final = Drive()

@@ -7,7 +7,7 @@ from typing import Any, Final
 from mappings.baseline.detectors import Watch
 
 _HEAD: Final = struct.Struct("<4sHHHHB")
-_ANCHOR, _CONFIRMED = 1, 2
+_ANCHOR, _CONFIRMED, _SET_OUT = 1, 2, 4
 _FIXED: Final = 4 + 11
 _MARK: Final = b"SPB3"
 
@@ -15,7 +15,7 @@ _MARK: Final = b"SPB3"
 @dataclass(frozen=True, slots=True)
 class State:
     """After `n` values, the first on day `first`, the last on day `last`; `unwell` of them such as people have who are ill. Per grid point:
-    log weight, trait A and state U with their covariance (Paa, Pau, Puu)."""
+    log weight, trait A and state U with their covariance (Paa, Pau, Puu). `set_out`: (first day, level) of the newest treatment with a published course."""
 
     n: int
     first: float
@@ -28,6 +28,7 @@ class State:
     pau: tuple[float, ...]
     puu: tuple[float, ...]
     watch: Watch
+    set_out: tuple[float, float] | None = None
 
     def to_bytes(self) -> bytes:
         """Every number as a double, little-endian: an exact round trip."""
@@ -36,8 +37,9 @@ class State:
             float(self.n), self.first, self.last, float(self.unwell), *self.log_weight, *self.a, *self.u, *self.paa, *self.pau, *self.puu,
             watch.ewma, watch.up, watch.down, *watch.peaks, watch.departure, *watch.run, *(watch.anchor or ()),
             *(number for rows in (watch.pending, watch.recent, watch.jumps) for each in rows for number in each),
+            *(self.set_out or ()),
         ]  # fmt: skip
-        flags = _ANCHOR * (watch.anchor is not None) | _CONFIRMED * watch.confirmed
+        flags = _ANCHOR * (watch.anchor is not None) | _CONFIRMED * watch.confirmed | _SET_OUT * (self.set_out is not None)
         head = _HEAD.pack(_MARK, len(self.a), len(watch.pending), len(watch.recent), len(watch.jumps), flags)
         return head + struct.pack(f"<{len(numbers)}d", *numbers)
 
@@ -46,7 +48,7 @@ class State:
         """The state these bytes hold. Errors: ValueError for bytes of another kind or length."""
         try:
             mark, points, pending, recent, jumps, flags = _HEAD.unpack_from(raw)
-            count = _FIXED + 6 * points + 5 * bool(flags & _ANCHOR) + 5 * pending + 2 * recent + 4 * jumps
+            count = _FIXED + 6 * points + 5 * bool(flags & _ANCHOR) + 5 * pending + 2 * recent + 4 * jumps + 2 * bool(flags & _SET_OUT)
             numbers = struct.unpack(f"<{count}d", raw[_HEAD.size :])
         except struct.error:
             raise ValueError("not a baseline state") from None
@@ -65,10 +67,11 @@ def _read(numbers: tuple[float, ...], points: int, sizes: tuple[int, int, int], 
     pending, at = _rows(numbers, at, 5, sizes[0])
     recent, at = _rows(numbers, at, 2, sizes[1])
     jumps, at = _rows(numbers, at, 4, sizes[2])
+    set_out, at = _rows(numbers, at, 2, bool(flags & _SET_OUT))
     anchor = anchors[0] if anchors else None
     peaks, run = (more[0], more[1], more[2], more[3]), (more[5], more[6], more[7])
     watch = Watch(ewma, up, down, peaks, more[4], run, anchor, bool(flags & _CONFIRMED), pending, recent, jumps)
-    return State(int(n), first, last, int(unwell), log_weight, a, u, paa, pau, puu, watch)
+    return State(int(n), first, last, int(unwell), log_weight, a, u, paa, pau, puu, watch, set_out[0] if set_out else None)
 
 
 def _rows(numbers: tuple[float, ...], start: int, width: int, count: int) -> tuple[tuple[Any, ...], int]:

@@ -101,7 +101,8 @@ class Timeline:
             return STILL
         memory = self.prior.theta.L_days
         inflation = sum(size * exp(-2 * (day - change) / memory) for change, size in self.changes if state.last < change <= day)
-        return Drive(self._dosed(state.last, day) + self._expected(state, day), inflation)
+        expected, set_out = self._expected(state, day)
+        return Drive(self._dosed(state.last, day) + expected, inflation, set_out)
 
     def foretold(self, judged: Iterable[tuple[float, float, bool]]) -> list[list[tuple[float, float]]]:
         """The expected course of each treatment as (day, value), week by week to the end of it or of the published one. `judged`: of every value the
@@ -127,21 +128,21 @@ class Timeline:
         before, now = _whole(_doses(self.courses, last)), _whole(_doses(self.courses, day))
         return log(now / before) if before and now else 0.0
 
-    def _expected(self, state: State, day: float) -> float:
-        """Between the weeks of the last value and of this one, the share by which the mean of the published course falls."""
+    def _expected(self, state: State, day: float) -> tuple[float, tuple[float, float] | None]:
+        """Between the weeks of the last value and of this one, the share by which the mean of the published course falls; and from where the person set
+        out, which is judged once: who stays low does not come to have started high as the weeks go by."""
         curve, treatment = self.curve, self.prior.treatment
-        if curve is None or treatment is None or not treatment.expected:
-            return 0.0
         started = max((start for start in self.begun if start <= day), default=None)
-        if started is None or not _taken(self.courses, day):
-            return 0.0
+        if curve is None or treatment is None or not treatment.expected or started is None or not _taken(self.courses, day):
+            return 0.0, None
         before, now = share(curve, started, state.last), share(curve, started, day)
         weights = [exp(each) for each in state.log_weight]
         y = sum(map(mul, weights, state.a)) + sum(map(mul, weights, state.u))
         level = self.prior.transform.back(y)
-        if before == now or (curve.entry is not None and level / before < curve.entry):
-            return 0.0
-        return self.prior.transform.forward(level * now / before) - self.prior.transform.forward(level)
+        set_out = state.set_out if state.set_out and state.set_out[0] == started else (started, level / before)
+        if before == now or (curve.entry is not None and set_out[1] < curve.entry):
+            return 0.0, set_out
+        return self.prior.transform.forward(level * now / before) - self.prior.transform.forward(level), set_out
 
 
 def earliest_difference(one: Timeline | None, two: Timeline | None) -> float | None:

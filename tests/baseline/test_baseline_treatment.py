@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mappings.baseline.engine import Drive, replay, start, step
+from mappings.baseline.engine import Drive, State, replay, start, step
 from mappings.baseline.prior import Prior, build
 from mappings.baseline.treatment import Course, Period, Timeline, courses_of, earliest_difference, relevant, share
 from mappings.baseline.weekday import weekdays
@@ -136,6 +136,23 @@ def test_no_course_for_those_who_start_low_nor_after_its_end_nor_without_treatme
     assert Timeline(prior, courses).drive(high, 128.0).shift == 0.0
     assert share(curve, 100.0, 99.0) == 1.0
     assert share(curve, 100.0, 400.0) == pytest.approx(5.4 / 12.9)
+
+
+def test_who_stays_low_does_not_come_to_have_started_high() -> None:
+    """At week 9 a score of 6 would be what is left of 14: but it was 6 from the first."""
+    prior = score()
+    timeline = Timeline(prior, relevant(prior.treatment, [Course("sertraline", "SSRI", 100.0, None, 50.0)]), Published())
+    for first in (0.0, 110.0):  # known before, or first seen ten days after the start
+        state, found = start(prior), []
+        for day in [first + 7 * at for at in range(30)]:
+            drive = timeline.drive(state, day)
+            _, state = step(prior, state, day, 6.0, drive=drive)
+            state = State.from_bytes(state.to_bytes())
+            found.append(drive.shift)
+        assert set(found) == {0.0}
+        assert state.set_out is not None
+        assert state.set_out[0] == 100.0
+        assert state.set_out[1] < 10
 
 
 def test_a_switch_within_eight_weeks_is_no_new_beginning() -> None:
