@@ -43,7 +43,7 @@ Peaks = tuple[float, float, float, float]
 limit."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for every value, and a frozen one takes six times as long
 class Watch:
     """What the detectors carry from value to value. `anchor`: the lagged posterior, or the one of a period that a clinician confirmed as
     stable (`confirmed`); `pending`: those on their way to become it; `recent`: (day, transformed value) of the last values; `departure`: of

@@ -93,7 +93,7 @@ class Prediction:
         return min(1.0, sum(map(mul, at.weight, at.paa)) / trait) if trait else 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for every value, and a frozen one takes six times as long
 class Judgement:
     """One value judged by the earlier ones alone; `expected` is what they made likely.
 

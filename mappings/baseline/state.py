@@ -12,7 +12,7 @@ _FIXED: Final = 4 + 11
 _MARK: Final = b"SPB3"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for every value, and a frozen one takes six times as long
 class State:
     """After `n` values, the first on day `first`, the last on day `last`; `unwell` of them such as people have who are ill. Per grid point:
     log weight, trait A and state U with their covariance (Paa, Pau, Puu). `set_out`: (first day, level) of the newest treatment with a published course."""

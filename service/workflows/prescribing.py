@@ -174,8 +174,9 @@ def _medicine(row: Json) -> Medicine:
 
 
 def _in_time(before: Json, medicine: Medicine, mg: float | None, now: str) -> Json:
-    """`doses`: (time, mg a day) as they followed each other; `until`: the end, or when we heard that it was stopped."""
-    until = medicine.end or (before.get("until") or now if medicine.stopped else None)
+    """`doses`: (time, mg a day) as they followed each other; `until`: the end, or when we heard that what we knew as taken was stopped. Of one that
+    is first heard of when it is over, and says no end, nobody knows until when it was taken: nothing is made of it."""
+    until = medicine.end or (before.get("until") or (now if before.get("active") else None) if medicine.stopped else None)
     return {"doses": _doses(before, medicine.start, mg, now), "until": until}
 
 

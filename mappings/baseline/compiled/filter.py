@@ -51,8 +51,9 @@ def move(model: Model, room: Bench, n: int, first: float, last: float, day: floa
         for g in range(len(model.noise)):
             then[0, g] = model.f * then[0, g] + (1 - model.f) * model.log_weight[g]
         _normalise(then[0])
-    for g in range(len(model.noise)):
-        room.weight[g] = exponential(then[0, g])
+    if not n or model.f != 1.0:  # else they are those after the last value
+        for g in range(len(model.noise)):
+            room.weight[g] = exponential(then[0, g])
 
 
 @compiled(fastmath=LOOSE)
@@ -70,6 +71,15 @@ def mix(model: Model, room: Bench) -> int:
         mixture[1, points + g] = model.pi * room.weight[g]
         mixture[2, points + g] = 1 / sqrt(2 * (room.spread[g] + model.kappa2 * model.noise[g]))
     return 2 * points
+
+
+@compiled()
+def padded(mixture: Floats, m: int) -> int:
+    """The number of components with some of no weight added, so that it is one of whole vector registers."""
+    full = (m + 3) // 4 * 4
+    for g in range(m, full):
+        mixture[0, g], mixture[1, g], mixture[2, g] = mixture[0, 0], 0.0, mixture[2, 0]
+    return full
 
 
 @compiled(fastmath=LOOSE)
@@ -95,6 +105,7 @@ def limits(model: Model, room: Bench, m: int, mean: float, sd: float, n: int) ->
                 for each in range(3):
                     heavy[each, kept] = mixture[each, row * points + g]
                 kept += 1
+    kept = padded(heavy, kept)
     for at in range(4):
         guess = room.offset[at] if n else model.scores[at]
         room.limits[at] = found(heavy, kept, model.scores[at], mean + guess * sd)

@@ -96,5 +96,5 @@ def bench(points: int) -> Bench:
     def row(*shape: int) -> Floats:
         return np.zeros(shape)
 
-    return Bench(row(6, points), row(6, points), row(points), row(points), row(points), row(points), row(points), row(2 * points), row(3, 2 * points),
-                 row(3, 2 * points), row(4), row(4), row(14), row(ROOM, 4))  # fmt: skip
+    return Bench(row(6, points), row(6, points), row(points), row(points), row(points), row(points), row(points), row(2 * points), row(3, 2 * points + 3),
+                 row(3, 2 * points + 3), row(4), row(4), row(14), row(ROOM, 4))  # fmt: skip

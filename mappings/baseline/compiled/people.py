@@ -7,7 +7,7 @@ from zlib import crc32
 
 from mappings.baseline.compiled import detectors, filter, mixture, special
 from mappings.baseline.compiled.detectors import detect
-from mappings.baseline.compiled.filter import likelihoods, limits, mix, moments, move, update
+from mappings.baseline.compiled.filter import likelihoods, limits, mix, moments, move, padded, update
 from mappings.baseline.compiled.mixture import calibrated, tails
 from mappings.baseline.compiled.model import Bench, Given, Made, Model
 from mappings.baseline.compiled.special import compiled, kept, probit
@@ -35,7 +35,7 @@ def _person(model: Model, room: Bench, given: Given, made: Made, begin: int, end
         if not given.fine[row]:
             continue
         if not scores_only:
-            below, above = tails(room.mixture, m, room.level[len(model.noise) // 2], y)
+            below, above = tails(room.mixture, padded(room.mixture, m), room.level[len(model.noise) // 2], y)
             made.below[row] = below
             below, above = calibrated(model, below, above)
             made.z[row] = probit(max(TINY, below)) if below < above else -probit(max(TINY, above))
