@@ -226,7 +226,7 @@ def _limits(seen: Seen, budget: float) -> Limits:
     run_length = max(CUSUM_RUN, rate / (SHARES[2] * budget))
     left = max(SHARES[3] * budget, budget - rate * (step + wide + 1 / run_length))
     level = -probit(min(0.05, left / min(rate, LEVELS)) / 2)
-    return Limits(step, -probit(wide / 2), math.log(run_length + 1 + math.log(run_length)) - 1.166, level)
+    return Limits(step, -probit(wide / 2), max(CUSUM_LIMIT, math.log(run_length + 1 + math.log(run_length)) - 1.166), level)
 
 
 def _worse(prior: Prior, side: float) -> bool:

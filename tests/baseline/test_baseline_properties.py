@@ -60,8 +60,9 @@ def test_limits_are_ordered_and_probabilities_are_probabilities(prior: Prior, va
     judged, _ = replay(prior, values)
     for judgement in judged:
         assert judgement.lower99 <= judgement.lower95 <= judgement.upper95 <= judgement.upper99
-        for p in (judgement.p, judgement.p_gross_error, judgement.p_real_change, judgement.prior_share):
+        for p in (judgement.p, judgement.p_gross_error, judgement.p_real_change, judgement.p_changepoint, judgement.prior_share):
             assert 0 <= p <= 1
+        assert judgement.reasons or not judgement.alert
         assert math.isfinite(judgement.z)
         assert math.isfinite(judgement.log_score)
 

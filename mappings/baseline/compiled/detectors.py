@@ -11,7 +11,7 @@ EWMA, UP, DOWN, AWAY, TOP, TOP_UP, TOP_DOWN, TOP_AWAY, ANCHORED, SINCE, LEVEL, D
 _STEP, _RUNNING, _SUMMED, _LEVEL = d.SHARES
 _ANCHOR_VALUES, _ANCHOR_DAYS, _PENDING = d.ANCHOR_VALUES, d.ANCHOR_DAYS, d.PENDING
 _LEVELS, _LIKELY = d.LEVELS, d.LIKELY
-_WEIGHT, _SLACK, _CUSUM_RUN, _FASTEST = d.EWMA, d.CUSUM_SLACK, d.CUSUM_RUN, d.FASTEST
+_WEIGHT, _SLACK, _CUSUM_LIMIT, _CUSUM_RUN, _FASTEST = d.EWMA, d.CUSUM_SLACK, d.CUSUM_LIMIT, d.CUSUM_RUN, d.FASTEST
 
 
 @compiled(fastmath=LOOSE)
@@ -68,7 +68,8 @@ def _thresholds(n: int, span: float, budget: float) -> tuple[float, float, float
     rate = min(_FASTEST, max(1.0, rate))
     step, wide, length = min(0.01, _STEP * budget / rate), min(0.003, _RUNNING * budget / rate), max(_CUSUM_RUN, rate / (_SUMMED * budget))
     left = max(_LEVEL * budget, budget - rate * (step + wide + 1 / length))
-    return step, -probit(wide / 2), log(length + 1 + log(length)) - 1.166, -probit(min(0.05, left / min(rate, _LEVELS)) / 2)
+    high = max(_CUSUM_LIMIT, log(length + 1 + log(length)) - 1.166)
+    return step, -probit(wide / 2), high, -probit(min(0.05, left / min(rate, _LEVELS)) / 2)
 
 
 @compiled()

@@ -3,7 +3,7 @@
 from math import exp, inf, log, sqrt
 from typing import Final
 
-from mappings.baseline.compiled.mixture import found
+from mappings.baseline.compiled.mixture import two_found
 from mappings.baseline.compiled.model import LOOSE, Bench, Floats, Model
 from mappings.baseline.compiled.special import compiled, exponential, tail_and_bell
 from mappings.baseline.filter import CLOSEST, FLOOR, LOG_FLOOR
@@ -107,8 +107,11 @@ def limits(model: Model, room: Bench, m: int, mean: float, sd: float, n: int) ->
                 kept += 1
     kept = padded(heavy, kept)
     for at in range(4):
-        guess = room.offset[at] if n else model.scores[at]
-        room.limits[at] = found(heavy, kept, model.scores[at], mean + guess * sd)
+        room.offset[at] = mean + (room.offset[at] if n else model.scores[at]) * sd
+    for at in (0, 2):
+        one, two = two_found(heavy, kept, model.scores[at], model.scores[at + 1], room.offset[at], room.offset[at + 1])
+        room.limits[at], room.limits[at + 1] = one, two
+    for at in range(4):
         room.offset[at] = (room.limits[at] - mean) / sd
 
 

@@ -20,6 +20,11 @@ def _slope(mixture: Floats, m: int, y: float, target: float) -> tuple[float, flo
         e, bell = tail_and_bell(side * (y - mixture[0, g]) * mixture[2, g])
         tail += mixture[1, g] * e
         density += mixture[1, g] * mixture[2, g] * bell
+    return _steep(side, tail, density)
+
+
+@compiled()
+def _steep(side: float, tail: float, density: float) -> tuple[float, float]:
     score = -side * probit(min(1 - 1e-16, max(TINY, tail / 2)))
     return score, exp(-score * score / 2) / (density * ROOT2) if density > TINY else inf
 
@@ -39,6 +44,11 @@ def _place(mixture: Floats, m: int, y: float, target: float) -> tuple[float, flo
         u *= s
         change += bell * u
         curve += bell * (2 * u * u - s * s)
+    return _derived(side, tail, density, change, curve)
+
+
+@compiled()
+def _derived(side: float, tail: float, density: float, change: float, curve: float) -> tuple[float, float, float, float]:
     score = -side * probit(min(1 - 1e-16, max(TINY, tail / 2)))
     if density < TINY:
         return score, inf, 0.0, 0.0
@@ -73,6 +83,74 @@ def found(mixture: Floats, m: int, target: float, guess: float) -> float:
             return y if abs(off) < _FURTHER else _polished(mixture, m, y, target)
         guess = y + off * steeper
     return _bracketed(mixture, m, target)
+
+
+@compiled(fastmath=LOOSE)
+def _two_places(mixture: Floats, m: int, one: float, two: float, far: float, near: float) -> tuple[float, float, float, float, float, float, float, float]:
+    """`_place` at two places on one side: a register's worth of one is worked out while the other waits."""
+    side = 1.0 if far > 0 else -1.0
+    tail1 = density1 = change1 = curve1 = tail2 = density2 = change2 = curve2 = 0.0
+    for g in range(m):
+        mean, weight, s = mixture[0, g], mixture[1, g], mixture[2, g]
+        u, v = side * (one - mean) * s, side * (two - mean) * s
+        e, bell1 = tail_and_bell(u)
+        f, bell2 = tail_and_bell(v)
+        tail1 += weight * e
+        tail2 += weight * f
+        bell1 *= weight * s
+        bell2 *= weight * s
+        density1 += bell1
+        density2 += bell2
+        u *= s
+        v *= s
+        change1 += bell1 * u
+        change2 += bell2 * v
+        curve1 += bell1 * (2 * u * u - s * s)
+        curve2 += bell2 * (2 * v * v - s * s)
+    a, b, c, d = _derived(side, tail1, density1, change1, curve1)
+    e1, f1, g1, h1 = _derived(side, tail2, density2, change2, curve2)
+    return a, b, c, d, e1, f1, g1, h1
+
+
+@compiled(fastmath=LOOSE)
+def _two_slopes(mixture: Floats, m: int, one: float, two: float, far: float) -> tuple[float, float, float, float]:
+    """`_slope` at two places on one side."""
+    side = 1.0 if far > 0 else -1.0
+    tail1 = density1 = tail2 = density2 = 0.0
+    for g in range(m):
+        mean, weight, s = mixture[0, g], mixture[1, g], mixture[2, g]
+        e, bell1 = tail_and_bell(side * (one - mean) * s)
+        f, bell2 = tail_and_bell(side * (two - mean) * s)
+        tail1 += weight * e
+        tail2 += weight * f
+        density1 += weight * s * bell1
+        density2 += weight * s * bell2
+    score1, slope1 = _steep(side, tail1, density1)
+    score2, slope2 = _steep(side, tail2, density2)
+    return score1, slope1, score2, slope2
+
+
+@compiled()
+def two_found(mixture: Floats, m: int, far: float, near: float, first: float, second: float) -> tuple[float, float]:
+    """The quantiles of two targets on one side, from two guesses: `found` twice where the guesses are good, else each by itself."""
+    score1, slope1, bend1, third1, score2, slope2, bend2, third2 = _two_places(mixture, m, first, second, far, near)
+    off1, off2 = far - score1, near - score2
+    if not (abs(off1) < 1 and abs(off2) < 1 and slope1 < inf and slope2 < inf):
+        return found(mixture, m, far, first), found(mixture, m, near, second)
+    one, two = _along(first, score1, slope1, bend1, third1, far), _along(second, score2, slope2, bend2, third2, near)
+    closer1, steeper1, closer2, steeper2 = _two_slopes(mixture, m, one, two, far)
+    off1, off2 = far - closer1, near - closer2
+    if abs(off1) < CLOSE:
+        one += off1 * (steeper1 + off1 / 2 * (bend1 + third1 * (closer1 - score1)))
+        one = one if abs(off1) < _FURTHER else _polished(mixture, m, one, far)
+    else:
+        one = found(mixture, m, far, one + off1 * steeper1)
+    if abs(off2) < CLOSE:
+        two += off2 * (steeper2 + off2 / 2 * (bend2 + third2 * (closer2 - score2)))
+        two = two if abs(off2) < _FURTHER else _polished(mixture, m, two, near)
+    else:
+        two = found(mixture, m, near, two + off2 * steeper2)
+    return one, two
 
 
 @compiled()
