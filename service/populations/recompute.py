@@ -72,16 +72,13 @@ def recompute(source: Path, priors: Mapping[str, dict[str, Any]], out: Path, say
     check(source, out)
     work = out.with_name(f"{out.name}.parts")
     key = _key(source, priors, out)
-    buckets = _dealt(source, priors, work, key, report, say)
-    built = {measure: prior.build(data) for measure, data in priors.items()}
-    parts = [work / f"{number:05d}" for number in range(buckets)]
-    waiting = [part for part in parts if not part.with_suffix(".done").exists()]
-    if len(waiting) < buckets:
-        say(f"{buckets - len(waiting)} of {buckets} parts stand from before")
-    workers = max(1, min(processes or os.cpu_count() or 1, len(waiting)))
-    if waiting:
-        many.ready(say)
-    with _pool(workers) as run:
+    with _pool(1 if _size(source) < _ALONE_BYTES else processes or os.cpu_count() or 1, say) as run:
+        buckets = _dealt(source, priors, work, key, report, say)
+        built = {measure: prior.build(data) for measure, data in priors.items()}
+        parts = [work / f"{number:05d}" for number in range(buckets)]
+        waiting = [part for part in parts if not part.with_suffix(".done").exists()]
+        if len(waiting) < buckets:
+            say(f"{buckets - len(waiting)} of {buckets} parts stand from before")
         for done, _ in enumerate(run(built, waiting, out.suffix.lower()), 1):
             say(f"judged {done} of {len(waiting)} parts")
     for part in parts:
@@ -103,19 +100,23 @@ def check(source: Path, out: Path) -> None:
 
 
 class _pool:
-    """All cores, or this process alone where one is enough."""
+    """All cores, or this process alone where one is enough. The others get ready while this one reads."""
 
-    def __init__(self, workers: int) -> None:
-        self._workers = workers
+    def __init__(self, workers: int, say: Say) -> None:
+        self._workers, self._say = workers, say
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Callable[[Mapping[str, Prior], list[Path], str], Any]:
         if self._workers > 1:
             self._pool = ProcessPoolExecutor(self._workers, get_context("spawn"))  # Arrow's threads do not outlive a fork
+            for _ in range(self._workers):
+                self._pool.submit(_ready)
         return self._run
 
     def _run(self, priors: Mapping[str, Prior], parts: list[Path], suffix: str) -> Any:
         if self._pool is None:
+            if parts:
+                many.ready(self._say)
             for part in parts:
                 _judged(priors, part, suffix)
                 yield part
@@ -209,6 +210,11 @@ def _buckets(patients: pa.ChunkedArray, count: int) -> np.ndarray[Any, Any]:
     hashes = np.array([crc32(name.encode()) % count for name in names], np.int64)
     found: np.ndarray[Any, Any] = hashes[place] if len(names) else place
     return found
+
+
+def _ready() -> None:
+    """In another process: its modules and compiled loops, before the first part is there."""
+    many.ready(lambda _: None)
 
 
 def _judged(priors: Mapping[str, Prior], part: Path, suffix: str) -> None:

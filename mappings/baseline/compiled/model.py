@@ -72,7 +72,8 @@ class Made(NamedTuple):
 
 class Bench(NamedTuple):
     """Room to work in, used for one person after another. `now`: log weight, A, U, Paa, Pau, Puu after the last value; `then`: the same on
-    the day of the next; `mixture`, `heavy`: rows mean, weight, scale; `watch`: what the detectors carry; `ring`: posteriors waiting to become the anchor."""
+    the day of the next; `mixture`, `heavy`: rows mean, weight, scale; `first`: whether the limits of a first value are known, these, and their
+    offsets; `watch`: what the detectors carry; `ring`: posteriors waiting to become the anchor."""
 
     now: Floats
     then: Floats
@@ -86,6 +87,7 @@ class Bench(NamedTuple):
     heavy: Floats
     limits: Floats
     offset: Floats
+    first: Floats
     watch: Floats
     ring: Floats
 
@@ -97,4 +99,4 @@ def bench(points: int) -> Bench:
         return np.zeros(shape)
 
     return Bench(row(6, points), row(6, points), row(points), row(points), row(points), row(points), row(points), row(2 * points), row(3, 2 * points + 3),
-                 row(3, 2 * points + 3), row(4), row(4), row(14), row(ROOM, 4))  # fmt: skip
+                 row(3, 2 * points + 3), row(4), row(4), row(9), row(14), row(ROOM, 4))  # fmt: skip

@@ -30,7 +30,12 @@ def _person(model: Model, room: Bench, given: Given, made: Made, begin: int, end
             mean, sd = moments(model, room)
             made.mean[row] = mean
             if with_limits:
-                limits(model, room, m, mean, sd, n)
+                if n or room.first[0] == 0:
+                    limits(model, room, m, mean, sd, n)
+                else:  # everybody's first value has the population's
+                    room.limits[:], room.offset[:] = room.first[1:5], room.first[5:9]
+                if n == 0:
+                    room.first[0], room.first[1:5], room.first[5:9] = 1.0, room.limits, room.offset
                 made.limits[row, :] = room.limits
         if not given.fine[row]:
             continue
