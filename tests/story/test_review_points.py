@@ -1,17 +1,17 @@
 """Review points: weeks 2, 4 and 8 from the start of an antidepressant, week 1 with suicide risk or under 25 (NICE NG222, 2022)."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.fhir.persons import found, new_person, stored
-from tests.story.telling import phq9, weeks_ago
+from tests.story.telling import NOW, phq9, weeks_ago
 
 Json = dict[str, Any]
-TODAY = datetime.now(UTC).date()
+TODAY = NOW.date()
 
 
 def prescribed(person: str, weeks: float, name: str = "sertraline", **more: Any) -> Json:
@@ -28,7 +28,7 @@ async def tasks(client: httpx.AsyncClient, person: str) -> dict[str, Json]:
 
 
 def day(weeks: float) -> str:
-    return (datetime.now(UTC) + timedelta(weeks=weeks)).date().isoformat()
+    return (NOW + timedelta(weeks=weeks)).date().isoformat()
 
 
 @pytest.mark.parametrize(("born", "weeks"), [("1980-01-01", [2, 4, 8]), (f"{TODAY.year - 20}-01-01", [1, 2, 4, 8])])
