@@ -13,7 +13,7 @@ from mappings.baseline.learning import Learned, Series, learn
 from mappings.baseline.prior import Prior
 from mappings.vocabulary import SYSTEMS
 from service.populations.calibration import page
-from service.populations.tables import BadTable, batches, days, numbers
+from service.populations.tables import BadTable, batches, begins, days, numbers, replaced
 
 Say = Callable[[str], None]
 PILE: Final = 0.02
@@ -97,11 +97,10 @@ def _series(source: Path, measure: str, shipped: Mapping[str, Prior]) -> tuple[S
         fine &= value <= known.maximum
     order = np.lexsort((np.arange(len(day)), day, code))
     order = order[fine[order]]
-    last = np.ones(len(order), bool)
-    last[:-1] = (code[order[1:]] != code[order[:-1]]) | (day[order[1:]] != day[order[:-1]])
-    kept = order[last]
+    again = replaced(order, code, day)
+    kept = order[~again]
     if not len(kept):
         raise BadTable(f"no value of {measure[:64]} is a number with a time, within what the measure can take")
-    fresh = np.flatnonzero(np.append(True, code[kept[1:]] != code[kept[:-1]]))
-    report |= {"not_used": int((~fine).sum()), "duplicates": int((~last).sum())}
+    fresh = np.flatnonzero(begins(code[kept]))
+    report |= {"not_used": int((~fine).sum()), "duplicates": int(again.sum())}
     return Series(fresh, np.diff(np.append(fresh, len(kept))), day[kept], value[kept]), report

@@ -32,7 +32,7 @@ import pyarrow.parquet as pq
 from mappings.baseline import many, prior
 from mappings.baseline.detectors import PATIENT_BUDGET, SHARING, share
 from mappings.baseline.prior import Prior
-from service.populations.tables import COLUMNS, BadTable, batches, coded, days, numbers
+from service.populations.tables import COLUMNS, BadTable, batches, begins, coded, days, numbers, replaced
 
 OUTPUT: Final = ("patient", "measure", "time", "value", "n", "lower95", "upper95", "lower99", "upper99", "z", "p", "set_point", "p_gross_error",
                  "p_real_change", "alert")  # fmt: skip
@@ -72,8 +72,9 @@ def recompute(source: Path, priors: Mapping[str, dict[str, Any]], out: Path, say
     check(source, out)
     work = out.with_name(f"{out.name}.parts")
     key = _key(source, priors, out)
-    with _pool(1 if _size(source) < _ALONE_BYTES else processes or os.cpu_count() or 1, say) as run:
-        buckets = _dealt(source, priors, work, key, report, say)
+    size = _size(source)
+    with _pool(1 if size < _ALONE_BYTES else processes or os.cpu_count() or 1, say) as run:
+        buckets = _dealt(source, size, priors, work, key, report, say)
         built = {measure: prior.build(data) for measure, data in priors.items()}
         parts = [work / f"{number:05d}" for number in range(buckets)]
         waiting = [part for part in parts if not part.with_suffix(".done").exists()]
@@ -83,7 +84,7 @@ def recompute(source: Path, priors: Mapping[str, dict[str, Any]], out: Path, say
             say(f"judged {done} of {len(waiting)} parts")
     for part in parts:
         report.add(json.loads(part.with_suffix(".done").read_text(encoding="utf-8")))
-    _joined(parts, out)
+    joined(parts, out)
     shutil.rmtree(work)
     report.seconds = time.monotonic() - started
     return report
@@ -137,7 +138,7 @@ def _key(source: Path, priors: Mapping[str, Any], out: Path) -> str:
     return hashlib.sha256(said.encode()).hexdigest()
 
 
-def _dealt(source: Path, priors: Mapping[str, Any], work: Path, key: str, report: Report, say: Say) -> int:
+def _dealt(source: Path, size: int, priors: Mapping[str, Any], work: Path, key: str, report: Report, say: Say) -> int:
     """The input dealt out to bucket files; how many. A finished deal of the same input stands."""
     note = work / "dealt.json"
     if note.exists():
@@ -148,7 +149,6 @@ def _dealt(source: Path, priors: Mapping[str, Any], work: Path, key: str, report
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     try:
-        size = _size(source)
         count = 1 if size < _ALONE_BYTES else max(min(_BUCKETS, -(-size // _BUCKET_BYTES)), 2 * (os.cpu_count() or 1))
         _deal(source, priors, work, count, report, say)
     except BaseException:
@@ -220,13 +220,18 @@ def _ready() -> None:
 def _judged(priors: Mapping[str, Prior], part: Path, suffix: str) -> None:
     """Judge one bucket and write its part of the output."""
     source = part.with_suffix(".in")
-    told = {"written": 0, "series": 0, "duplicates": 0, "not_judged": 0, "alerts": 0}
+    told = tally()
     if source.exists():
         with pa.memory_map(str(source)) as mapped:
             table = ipc.open_stream(mapped).read_all()
         made = judged_table(table, priors, told)
-        _write(made, part.with_suffix(suffix))
+        write(made, part.with_suffix(suffix))
     part.with_suffix(".done").write_text(json.dumps(told), encoding="utf-8")
+
+
+def tally() -> dict[str, int]:
+    """What `judged_table` counts, before it begins."""
+    return dict.fromkeys(("written", "series", "duplicates", "not_judged", "alerts"), 0)
 
 
 def judged_table(table: pa.Table, priors: Mapping[str, Prior], told: dict[str, int]) -> pa.Table:
@@ -236,11 +241,11 @@ def judged_table(table: pa.Table, priors: Mapping[str, Prior], told: dict[str, i
     measure, names = coded(table["measure"])
     arrival = table["row"].to_numpy() if "row" in table.column_names else np.arange(table.num_rows)
     order = np.lexsort((arrival, day, measure, person))
-    kept = order[~_equal(order, person, measure, day)]
+    kept = order[~replaced(order, person, measure, day)]
     person, measure, day, value = person[kept], measure[kept], day[kept], value[kept]
     columns: dict[str, Any] = {name: np.full(len(kept), np.nan) for name in OUTPUT[5:14]}
     columns |= {"n": np.zeros(len(kept), np.int64), "alert": np.zeros(len(kept), bool)}
-    starts = np.flatnonzero(_fresh(person, measure))
+    starts = np.flatnonzero(begins(person, measure))
     timed = np.add.reduceat(np.isfinite(day), starts, dtype=np.int64) if len(starts) else starts
     budget = _budget(person, day, starts)
     for number, name in enumerate(names):
@@ -260,21 +265,6 @@ def judged_table(table: pa.Table, priors: Mapping[str, Prior], told: dict[str, i
         column = columns[name]
         made = made.append_column(name, pa.array(column, mask=np.isnan(column)) if column.dtype == float else pa.array(column))
     return made
-
-
-def _equal(order: Any, person: Any, measure: Any, day: Any) -> Any:
-    """Which places of the order hold a row that the next one replaces."""
-    same = np.zeros(len(order), bool)
-    one, two = order[:-1], order[1:]
-    same[:-1] = (person[one] == person[two]) & (measure[one] == measure[two]) & (day[one] == day[two])
-    return same
-
-
-def _fresh(person: Any, measure: Any) -> Any:
-    """Which rows begin a series."""
-    fresh = np.ones(len(person), bool)
-    fresh[1:] = (person[1:] != person[:-1]) | (measure[1:] != measure[:-1])
-    return fresh
 
 
 def _budget(person: Any, day: Any, starts: Any) -> Any:
@@ -309,7 +299,8 @@ def _untimed(given: Prior, rows: Any, columns: dict[str, Any]) -> None:
         columns[name][rows] = getattr(found, name)[0]
 
 
-def _write(table: pa.Table, path: Path) -> None:
+def write(table: pa.Table, path: Path) -> None:
+    """A part of the output, put in place in one move; CSV without its header."""
     half = path.with_name(f"{path.name}.half")
     if path.suffix == ".parquet":
         pq.write_table(table, half)
@@ -352,7 +343,7 @@ def _json_cell(cell: Any, number: bool) -> str:
     return json.dumps(cell.isoformat() if isinstance(cell, date) else cell, ensure_ascii=False, default=str)
 
 
-def _joined(parts: list[Path], out: Path) -> None:
+def joined(parts: list[Path], out: Path) -> None:
     """The parts as one file, put in place in one move."""
     suffix = out.suffix.lower()
     found = [part.with_suffix(suffix) for part in parts if part.with_suffix(suffix).exists()]

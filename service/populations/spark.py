@@ -11,7 +11,7 @@ import pyarrow.compute as pac
 import pyarrow.parquet as pq
 
 from mappings.baseline import prior
-from service.populations.recompute import OUTPUT, Report, _joined, _write, check, judged_table, known_batches
+from service.populations.recompute import OUTPUT, Report, check, joined, judged_table, known_batches, tally, write
 from service.populations.tables import COLUMNS, BadTable
 
 _SCHEMA = ", ".join(
@@ -83,7 +83,7 @@ def _judging(priors: dict[str, dict[str, Any]]) -> Callable[[Iterator[pa.RecordB
         if not held:
             return
         built = {measure: prior.build(data) for measure, data in priors.items()}
-        table = judged_table(pa.Table.from_batches(held), built, {"written": 0, "series": 0, "duplicates": 0, "not_judged": 0, "alerts": 0})
+        table = judged_table(pa.Table.from_batches(held), built, tally())
         yield from table.to_batches(max_chunksize=50_000)
 
     return judge
@@ -99,9 +99,9 @@ def _one_file(work: Path, out: Path, report: Report) -> None:
         report.alerts += pac.sum(table["alert"]).as_py() or 0
         report.series += table.group_by(["patient", "measure"]).aggregate([]).num_rows
         part = work / f"{number:05d}"
-        _write(table, part.with_suffix(out.suffix.lower()))
+        write(table, part.with_suffix(out.suffix.lower()))
         if out.suffix.lower() != ".parquet":
             path.unlink()
         parts.append(part)
     report.duplicates = report.rows - report.written
-    _joined(parts, out)
+    joined(parts, out)

@@ -238,6 +238,20 @@ def _days_of(texts: pa.Array) -> np.ndarray[Any, np.dtype[np.float64]]:
     return found
 
 
+def replaced(order: np.ndarray[Any, Any], *keys: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which places of an order hold a row that the next one, equal in all keys, stands for."""
+    same = np.zeros(len(order), bool)
+    same[:-1] = np.logical_and.reduce([key[order[:-1]] == key[order[1:]] for key in keys])
+    return same
+
+
+def begins(*keys: np.ndarray[Any, Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which of the ordered rows begin a run of equal keys."""
+    fresh = np.ones(len(keys[0]), bool)
+    fresh[1:] = np.logical_or.reduce([key[1:] != key[:-1] for key in keys])
+    return fresh
+
+
 def coded(column: pa.ChunkedArray) -> tuple[np.ndarray[Any, Any], list[str]]:
     """(a number for each cell, the texts these numbers stand for); a cell that is missing is an empty text."""
     texts = pac.coalesce(column.cast(pa.string()), pa.scalar("", pa.string()))
