@@ -11,7 +11,7 @@ expected course (baseline.md, traps 3). Three things are said to the engine as a
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import takewhile
@@ -81,7 +81,7 @@ class Timeline:
         treatment = self.prior.treatment
         if treatment is None or not treatment.inflation:
             return ()
-        days = [day for day in _boundaries(self.courses) if _doses(self.courses, day, before=True) != _doses(self.courses, day)]
+        days = [day for day in _boundaries(self.courses) if _doses(self.courses, day, _ran) != _doses(self.courses, day)]
         later = [day + treatment.steady_state_days for day in days] if treatment.steady_state_days else []
         return tuple((day, treatment.inflation) for day in sorted({*days, *later}))
 
@@ -113,7 +113,7 @@ class Timeline:
             first = next(((day, value) for day, value, moved in judged if start < day <= start + 7 * curve.last_week and moved), None)
             if first is not None:
                 begin = first[1] / share(curve, start, first[0])
-                days = takewhile(lambda day: _taken(self.courses, day), [start + 7 * week for week in range(int(curve.last_week) + 1)])
+                days = takewhile(lambda day: any(_runs(course, day) for course in self.courses), [start + 7 * week for week in range(int(curve.last_week) + 1)])
                 found.append([(day, begin * share(curve, start, day)) for day in days])
         return found
 
@@ -125,7 +125,7 @@ class Timeline:
         treatment = self.prior.treatment
         if treatment is None or not treatment.dose_proportional:
             return 0.0
-        before, now = _whole(_doses(self.courses, last)), _whole(_doses(self.courses, day))
+        before, now = _whole(_doses(self.courses, last).values()), _whole(_doses(self.courses, day).values())
         return log(now / before) if before and now else 0.0
 
     def _expected(self, state: State, day: float) -> tuple[float, tuple[float, float] | None]:
@@ -133,7 +133,7 @@ class Timeline:
         out, which is judged once: who stays low does not come to have started high as the weeks go by."""
         curve, treatment = self.curve, self.prior.treatment
         started = max((start for start in self.begun if start <= day), default=None)
-        if curve is None or treatment is None or not treatment.expected or started is None or not _taken(self.courses, day):
+        if curve is None or treatment is None or not treatment.expected or started is None or not any(_runs(course, day) for course in self.courses):
             return 0.0, None
         before, now = share(curve, started, state.last), share(curve, started, day)
         weights = [exp(each) for each in state.log_weight]
@@ -200,16 +200,20 @@ def _boundaries(courses: Sequence[Course]) -> list[float]:
     return sorted({course.start for course in courses} | {course.end for course in courses if course.end is not None})
 
 
-def _taken(courses: Sequence[Course], day: float) -> bool:
-    return any(course.start <= day and (course.end is None or day < course.end) for course in courses)
+def _runs(course: Course, day: float) -> bool:
+    return course.start <= day and (course.end is None or day < course.end)
 
 
-def _doses(courses: Sequence[Course], day: float, before: bool = False) -> dict[str, float | None]:
-    """drug -> mg a day on `day`, or just before it; None where a dose is not known."""
+def _ran(course: Course, day: float) -> bool:
+    """Just before `day`."""
+    return course.start < day and (course.end is None or day <= course.end)
+
+
+def _doses(courses: Sequence[Course], day: float, on: Callable[[Course, float], bool] = _runs) -> dict[str, float | None]:
+    """drug -> mg a day on `day`; None where a dose is not known."""
     taken: dict[str, list[Course]] = {}
     for course in courses:
-        on = course.start < day and (course.end is None or day <= course.end) if before else course.start <= day and (course.end is None or day < course.end)
-        if on:
+        if on(course, day):
             taken.setdefault(course.drug, []).append(course)
     return {drug: _together(found) for drug, found in taken.items()}
 
@@ -220,13 +224,13 @@ def _together(courses: Sequence[Course]) -> float | None:
     said = [course for course in courses if not course.told] or courses
     if len({course.start for course in said}) > 1:
         return None
-    return _whole({str(at): course.mg for at, course in enumerate(said)})
+    return _whole([course.mg for course in said])
 
 
-def _whole(doses: Mapping[str, float | None]) -> float | None:
+def _whole(doses: Collection[float | None]) -> float | None:
     """Milligrams a day of all together; None where one is not known."""
-    amounts = list(doses.values())
-    return None if any(each is None for each in amounts) else float(sum(each for each in amounts if each is not None))
+    known = [each for each in doses if each is not None]
+    return float(sum(known)) if len(known) == len(doses) else None
 
 
 def courses_of(row: Mapping[str, Any], groups: Mapping[str, str], day_of: Any) -> list[Course]:

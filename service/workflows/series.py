@@ -157,7 +157,7 @@ class Series:
         """Add a value. A late one, or one at an instant that has one, needs the entries loaded."""
         if self.entries is not None:
             self.entries.append(entry)
-            self._mark(entry.at)
+            self.judge_again(entry.at)
         else:
             self._append(entry)
 
@@ -166,7 +166,7 @@ class Series:
         for entry in self.entries or ():
             if entry.source == source:
                 self.entries.remove(entry)  # type: ignore[union-attr]
-                self._mark(entry.at)
+                self.judge_again(entry.at)
                 return entry
         return None
 
@@ -192,9 +192,6 @@ class Series:
 
     def judge_again(self, at: int) -> None:
         """What acts on the level from this instant on is another than was known: later values are judged again. The entries must be loaded."""
-        self._mark(at)
-
-    def _mark(self, at: int) -> None:
         self._dirty = at if self._dirty is None else min(self._dirty, at)
 
     def _append(self, entry: Entry) -> None:

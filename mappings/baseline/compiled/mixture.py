@@ -86,7 +86,7 @@ def found(mixture: Floats, m: int, target: float, guess: float) -> float:
 
 
 @compiled(fastmath=LOOSE)
-def _two_places(mixture: Floats, m: int, one: float, two: float, far: float, near: float) -> tuple[float, float, float, float, float, float, float, float]:
+def _two_places(mixture: Floats, m: int, one: float, two: float, far: float) -> tuple[float, float, float, float, float, float, float, float]:
     """`_place` at two places on one side: a register's worth of one is worked out while the other waits."""
     side = 1.0 if far > 0 else -1.0
     tail1 = density1 = change1 = curve1 = tail2 = density2 = change2 = curve2 = 0.0
@@ -107,9 +107,7 @@ def _two_places(mixture: Floats, m: int, one: float, two: float, far: float, nea
         change2 += bell2 * v
         curve1 += bell1 * (2 * u * u - s * s)
         curve2 += bell2 * (2 * v * v - s * s)
-    a, b, c, d = _derived(side, tail1, density1, change1, curve1)
-    e1, f1, g1, h1 = _derived(side, tail2, density2, change2, curve2)
-    return a, b, c, d, e1, f1, g1, h1
+    return _derived(side, tail1, density1, change1, curve1) + _derived(side, tail2, density2, change2, curve2)
 
 
 @compiled(fastmath=LOOSE)
@@ -125,15 +123,13 @@ def _two_slopes(mixture: Floats, m: int, one: float, two: float, far: float) -> 
         tail2 += weight * f
         density1 += weight * s * bell1
         density2 += weight * s * bell2
-    score1, slope1 = _steep(side, tail1, density1)
-    score2, slope2 = _steep(side, tail2, density2)
-    return score1, slope1, score2, slope2
+    return _steep(side, tail1, density1) + _steep(side, tail2, density2)
 
 
 @compiled()
 def two_found(mixture: Floats, m: int, far: float, near: float, first: float, second: float) -> tuple[float, float]:
     """The quantiles of two targets on one side, from two guesses: `found` twice where the guesses are good, else each by itself."""
-    score1, slope1, bend1, third1, score2, slope2, bend2, third2 = _two_places(mixture, m, first, second, far, near)
+    score1, slope1, bend1, third1, score2, slope2, bend2, third2 = _two_places(mixture, m, first, second, far)
     off1, off2 = far - score1, near - score2
     if not (abs(off1) < 1 and abs(off2) < 1 and slope1 < inf and slope2 < inf):
         return found(mixture, m, far, first), found(mixture, m, near, second)
